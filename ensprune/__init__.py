@@ -1,0 +1,1 @@
+"""Prune fitted ensembles to a budget."""

@@ -1,0 +1,220 @@
+"""Combiners: how the outputs of members become the raw score of an ensemble.
+
+What a member outputs is the adapter's business (``members/``), what the raw score means is the
+link's (``link.py``). A combiner knows the members' native weights, so :meth:`Combiner.take` is the
+combiner of a sub-ensemble, whatever the family.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from .link import Link
+
+Indices = Sequence[int] | np.ndarray
+
+
+class Combiner(ABC):
+    """How outputs ``(n_members, n_outputs, n_samples)`` become a prediction.
+
+    Attributes
+    ----------
+    link : Link
+        From the raw score to labels, probabilities or values.
+    classes : ndarray of shape (n_classes,) or None
+        The labels, in the order of the link's class positions; None for a regressor.
+    kind : str
+        ``"mean"``, ``"vote"``, ``"sum"``, ``"median"``, ``"meta"`` or ``"calibrated"``.
+    linear : bool
+        Whether the raw score is an affine function of the outputs, which is what incremental
+        objectives need.
+    dtype : dtype
+        Precision in which the ensemble itself predicts probabilities.
+    """
+
+    link: Link
+    classes: np.ndarray | None
+    kind: str
+    linear: ClassVar[bool] = False
+    dtype: np.dtype = np.dtype(np.float64)
+
+    @abstractmethod
+    def take(self, indices: Indices, weights: np.ndarray | None = None) -> Combiner:
+        """The combiner of the sub-ensemble ``indices``, its members re-weighted by ``weights``.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Positions of the members kept, in the order they are to be in.
+        weights : ndarray of shape (len(indices),), default=None
+            Factors on the members' native weights; None leaves those as they are.
+        """
+
+    @abstractmethod
+    def raw(self, outputs: np.ndarray) -> np.ndarray:
+        """The raw score of all members in ``outputs``.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_members, n_outputs, n_samples)
+            Outputs of exactly the members this combiner stands for, in its order.
+
+        Returns
+        -------
+        ndarray of shape (n_raw, n_samples), dtype float64
+        """
+
+    def labels_of(self, raw: np.ndarray) -> np.ndarray:
+        """Predicted labels (classifiers) or values (regressors) of a raw score."""
+        if self.classes is None:
+            return self.link.values(raw)
+        return self.classes.take(self.link.labels(raw))
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Labels or values, shape (n_samples,), as the ensemble's ``predict`` gives them."""
+        return self.labels_of(self.raw(outputs))
+
+    def predict_proba(self, outputs: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n_samples, n_classes)."""
+        return self.link.proba(self.raw(outputs)).T
+
+    def decision_function(self, outputs: np.ndarray) -> np.ndarray:
+        """Raw scores as ``decision_function`` gives them: one column is returned flat."""
+        raw = self.raw(outputs)
+        return raw[0] if len(raw) == 1 else raw.T
+
+    __call__ = predict
+
+
+@dataclass(frozen=True)
+class LinearCombiner(Combiner):
+    """A weighted mean, or an offset plus a weighted sum.
+
+    ``raw = offset + sum_t w_t o_t / norm`` with ``norm = sum_t w_t`` for means and votes and 1 for
+    sums.
+
+    Parameters
+    ----------
+    kind : {"mean", "vote", "sum"}
+        ``"mean"``: members weigh the same unless ``weights`` says otherwise (forests, bagging,
+        voting). ``"vote"``: a mean under weights the ensemble learned (AdaBoost). ``"sum"``:
+        gradient boosting.
+    link : Link
+    classes : ndarray of shape (n_classes,) or None
+    n_members : int
+    weights : ndarray of shape (n_members,), default=None
+        Native weights; None stands for ones.
+    offset : ndarray of shape (n_outputs,) or (n_outputs, n_samples), default=None
+        None stands for zero.
+    dtype : dtype, default=float64
+    """
+
+    kind: Literal["mean", "vote", "sum"]
+    link: Link
+    classes: np.ndarray | None
+    n_members: int
+    weights: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    dtype: np.dtype = np.dtype(np.float64)
+    linear: ClassVar[bool] = True
+
+    @property
+    def averages(self) -> bool:
+        """Whether the sum is divided by the total weight."""
+        return self.kind != "sum"
+
+    @property
+    def member_weights(self) -> np.ndarray:
+        """Native weights, ones where there are none, shape (n_members,)."""
+        return np.ones(self.n_members) if self.weights is None else self.weights
+
+    def take(self, indices: Indices, weights: np.ndarray | None = None) -> LinearCombiner:
+        indices = np.asarray(indices, dtype=np.intp)
+        native = None if self.weights is None else self.weights[indices]
+        if weights is not None:
+            weights = np.asarray(weights, dtype=np.float64)
+            native = weights if native is None else native * weights
+        return replace(self, n_members=len(indices), weights=native)
+
+    def raw(self, outputs: np.ndarray) -> np.ndarray:
+        if len(outputs) != self.n_members:
+            raise ValueError(
+                f"outputs has {len(outputs)} members, this combiner stands for {self.n_members}"
+            )
+        total = self.weighted_sum(outputs)
+        if self.averages:
+            total /= self.n_members if self.weights is None else self.weights.sum()
+        return self.shifted(total)
+
+    def weighted_sum(self, outputs: np.ndarray) -> np.ndarray:
+        """``sum_t w_t o_t`` in float64, member after member as the ensembles themselves add up."""
+        total = np.zeros(outputs.shape[1:])
+        if self.weights is None:
+            for output in outputs:
+                total += output
+        else:
+            for weight, output in zip(self.weights, outputs, strict=True):
+                total += weight * output.astype(np.float64, copy=False)
+        return total
+
+    def raw_out_of_bag(self, outputs: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """The raw score when a member speaks only where ``mask`` lets it.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_members, n_outputs, n_samples)
+        mask : ndarray of shape (n_members, n_samples), dtype bool
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples), dtype float64
+            NaN in samples for which no member speaks.
+        """
+        if not self.averages:
+            raise TypeError("out-of-bag scores need an averaging combiner, this one sums")
+        total = np.zeros(outputs.shape[1:])
+        norm = np.zeros(outputs.shape[2])
+        for weight, output, speaks in zip(self.member_weights, outputs, mask, strict=True):
+            np.add(total, weight * output, out=total, where=speaks)
+            norm[speaks] += weight
+        norm[norm == 0] = np.nan
+        return self.shifted(total / norm)
+
+    def shifted(self, total: np.ndarray) -> np.ndarray:
+        """``total`` (n_outputs, n_samples) plus the offset."""
+        if self.offset is None:
+            return total
+        return total + (self.offset if self.offset.ndim == 2 else self.offset[:, None])
+
+
+@dataclass(frozen=True)
+class MedianCombiner(Combiner):
+    """The weighted median of the members' predictions (AdaBoost.R2, Drucker 1997).
+
+    Parameters
+    ----------
+    link : Link
+    weights : ndarray of shape (n_members,)
+    """
+
+    link: Link
+    weights: np.ndarray
+    classes: np.ndarray | None = None
+    kind: str = "median"
+
+    def take(self, indices: Indices, weights: np.ndarray | None = None) -> MedianCombiner:
+        native = self.weights[np.asarray(indices, dtype=np.intp)]
+        return replace(self, weights=native if weights is None else native * weights)
+
+    def raw(self, outputs: np.ndarray) -> np.ndarray:
+        predictions = outputs[:, 0, :]  # (n_members, n_samples)
+        order = predictions.argsort(axis=0)
+        mass = self.weights[order].cumsum(axis=0)
+        at = (mass >= 0.5 * mass[-1]).argmax(axis=0)
+        columns = np.arange(predictions.shape[1])
+        return predictions[order[at, columns], columns][None].astype(np.float64)

@@ -1,0 +1,344 @@
+"""The adapter's contract, and the function that finds the adapter of a fitted ensemble."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import pickle
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from ..combiner import Combiner, Indices
+
+CostUnit = Literal["members", "nodes", "bytes", "latency"]
+
+# Families of optional or slow-to-import libraries: the adapter is imported when an object of
+# theirs arrives, not before.
+_LAZY_ADAPTERS = {"xgboost": "ensprune.members.xgboost"}
+
+_LATENCY_ROWS = 1000
+_LATENCY_REPEATS = 5
+
+
+class Members(ABC):
+    """The members of one fitted ensemble.
+
+    Parameters
+    ----------
+    estimator : object
+        The fitted ensemble. It is never modified.
+
+    Attributes
+    ----------
+    estimator : object
+        The fitted ensemble.
+    n_members : int
+        How many members it predicts with.
+    carries_weights : bool
+        Whether :meth:`subset` can give members weights of their own.
+    """
+
+    carries_weights: bool = True
+
+    def __init__(self, estimator: Any):
+        self.estimator = estimator
+
+    @property
+    @abstractmethod
+    def n_members(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def combiner(self) -> Combiner:
+        """How the outputs become a prediction, where that does not depend on the rows."""
+
+    def bind(self, X: Any) -> Combiner:
+        """The combiner for the rows ``X``.
+
+        It differs from :attr:`combiner` only where a prediction needs more of a row than the
+        members' outputs: the offset of a boosting model whose ``init`` is an estimator, the
+        original columns that ``passthrough`` hands to a final estimator.
+        """
+        return self.combiner
+
+    @abstractmethod
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        """What each member adds to the raw score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as the ensemble's ``predict`` takes them.
+        n_jobs : int, default=None
+            Threads; None is 1 unless in a ``joblib.parallel_config`` context.
+        indices : sequence of int, default=None
+            Only these members, in this order; None is all of them.
+        dtype : {float32, float64}, default=float32
+            float64 gives what the ensemble itself adds up, bit for bit, where it predicts in
+            float64.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_outputs, n_samples), C-contiguous
+        """
+
+    @abstractmethod
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        """A new fitted estimator of the same class with only some of the members.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Members to keep, in the order they are to be in; no repeats.
+        weights : array-like of shape (len(indices),), default=None
+            Finite, non-negative factors on the members' native weights. Averages divide by the
+            new total, sums do not.
+
+        Returns
+        -------
+        estimator
+            Shares no mutable state with the original that a refit or a re-weighting touches.
+
+        Raises
+        ------
+        ValueError
+            If an index is out of range or repeated, or the weights are not as above.
+        TypeError
+            If the family cannot carry weights of its own and ``weights`` are not all equal.
+        """
+
+    def costs(self, unit: CostUnit = "members", X: Any = None) -> np.ndarray:
+        """What each member costs.
+
+        Parameters
+        ----------
+        unit : {"members", "nodes", "bytes", "latency"}, default="members"
+            1 each; tree nodes; bytes of the pickled member; seconds per 1,000 rows (median of
+            5 runs after one to warm up, on up to 1,000 rows of ``X``).
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows to time ``"latency"`` on.
+
+        Returns
+        -------
+        ndarray of shape (n_members,), dtype float64
+
+        Raises
+        ------
+        ValueError
+            If the unit is unknown, or ``"latency"`` has no rows.
+        TypeError
+            If ``"nodes"`` is asked of members that are not trees.
+        """
+        if unit == "members":
+            return np.ones(self.n_members)
+        if unit == "nodes":
+            return np.array([_count_nodes(part) for part in self.parts()], dtype=np.float64)
+        if unit == "bytes":
+            sizes = [len(pickle.dumps(part, protocol=5)) for part in self.parts()]
+            return np.array(sizes, dtype=np.float64)
+        if unit == "latency":
+            if X is None:
+                raise ValueError("cost='latency' is measured on rows: give X")
+            rows = _safe_indexing(X, np.arange(min(_num_samples(X), _LATENCY_ROWS)))
+            per_row = 1000.0 / _num_samples(rows)
+            return np.array([self._seconds(rows, t) * per_row for t in range(self.n_members)])
+        raise ValueError(
+            f"cost={unit!r} is unknown; give 'members', 'nodes', 'bytes', 'latency' or an array "
+            "of one number per member"
+        )
+
+    def _seconds(self, rows: Any, member: int) -> float:
+        runs = []
+        for _ in range(_LATENCY_REPEATS + 1):
+            start = time.perf_counter()
+            self.outputs(rows, indices=[member])
+            runs.append(time.perf_counter() - start)
+        return statistics.median(runs[1:])
+
+    @abstractmethod
+    def parts(self) -> Iterable[Any]:
+        """One object per member: what is pickled for its bytes and counted for its nodes."""
+
+    def out_of_bag(self, n_samples: int) -> np.ndarray | None:
+        """Which training rows each member has not seen.
+
+        Parameters
+        ----------
+        n_samples : int
+            Rows of the training set the caller has.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_samples), dtype bool, or None
+            None where the family leaves no rows out.
+
+        Raises
+        ------
+        ValueError
+            If the ensemble was trained on another number of rows.
+        """
+        return None
+
+    def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+        """Give the rows the ensemble was trained on to families whose cut needs them again.
+
+        Only stacking does: its final estimator is refitted on the kept columns.
+        """
+
+    def _checked(
+        self, indices: Indices, weights: np.ndarray | Sequence[float] | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Validated ``indices`` and ``weights`` of :meth:`subset`; equal means become None."""
+        given = np.asarray(indices)
+        if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu":
+            raise ValueError(
+                f"indices must be a non-empty flat sequence of int, got {indices!r}"
+            )
+        if given.min() < 0 or given.max() >= self.n_members:
+            raise ValueError(
+                f"indices must lie in [0, {self.n_members - 1}], got values from {given.min()} "
+                f"to {given.max()}"
+            )
+        if len(np.unique(given)) != len(given):
+            raise ValueError("indices has repeated members; give each once, with a weight")
+        if weights is None:
+            return given.astype(np.intp), None
+        factors = np.asarray(weights, dtype=np.float64)
+        if factors.shape != given.shape:
+            raise ValueError(
+                f"weights has shape {factors.shape}, but indices has {len(given)} members"
+            )
+        if not np.isfinite(factors).all() or (factors < 0).any() or factors.sum() <= 0:
+            raise ValueError("weights must be finite and non-negative, with a positive sum")
+        if self.combiner.kind != "sum" and np.ptp(factors) == 0:
+            return given.astype(np.intp), None
+        if not self.carries_weights:
+            raise TypeError(
+                f"{type(self.estimator).__name__} cannot give its members weights of their own; "
+                "leave weights=None"
+            )
+        return given.astype(np.intp), factors
+
+
+def _count_nodes(part: Any) -> int:
+    """Nodes of a tree, or of the trees in a (nested) list or ensemble of them."""
+    if isinstance(part, list | tuple | np.ndarray):
+        return sum(_count_nodes(p) for p in part)
+    if hasattr(part, "tree_"):
+        return int(part.tree_.node_count)
+    if hasattr(part, "get_n_leaf_nodes"):  # HistGradientBoosting's TreePredictor: binary trees
+        return 2 * int(part.get_n_leaf_nodes()) - 1
+    if hasattr(part, "steps"):
+        return _count_nodes(part.steps[-1][1])
+    if isinstance(part, dict) and "left_children" in part:  # an XGBoost tree
+        return len(part["left_children"])
+    try:
+        inner = open_members(part)
+    except TypeError:
+        raise TypeError(
+            f"cost='nodes' needs members that are trees, got {type(part).__name__}; "
+            "use cost='bytes' or an array"
+        ) from None
+    return int(inner.costs("nodes").sum())
+
+
+@singledispatch
+def open_members(fitted: Any) -> Members:
+    """Open a fitted ensemble: its members, their outputs, and how to cut it down.
+
+    Parameters
+    ----------
+    fitted : object
+        A fitted ensemble: RandomForest, ExtraTrees, Bagging, AdaBoost, GradientBoosting,
+        HistGradientBoosting, Voting, Stacking (classifier or regressor); XGBoost's
+        scikit-learn estimators or a raw ``Booster``; a ``Pipeline``, fitted search,
+        ``FrozenEstimator`` or ``CalibratedClassifierCV`` around one of them.
+
+    Returns
+    -------
+    Members
+
+    Raises
+    ------
+    TypeError
+        If no adapter is registered for its class, or the model has no members to drop.
+    ValueError
+        If it is of a supported class but of a form that cannot be cut.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(20, random_state=0).fit(X, y)
+    >>> members = open_members(forest)
+    >>> members.outputs(X).shape
+    (20, 3, 150)
+    >>> members.subset([3, 1, 4]).n_estimators
+    3
+    """
+    for base in type(fitted).__mro__:
+        adapter = _LAZY_ADAPTERS.get(base.__module__.partition(".")[0])
+        if adapter is not None:
+            importlib.import_module(adapter)
+            if open_members.dispatch(type(fitted)) is not _unregistered:
+                return open_members(fitted)
+    name = type(fitted).__name__
+    raise TypeError(
+        f"{name} is no ensemble that ensprune knows; give a random forest, extra trees, bagging, "
+        "AdaBoost, (histogram) gradient boosting, XGBoost, voting or stacking model, or register "
+        f"an adapter with ensprune.members.open_members.register({name})"
+    )
+
+
+_unregistered = open_members.dispatch(object)
+
+
+def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any) -> Any:
+    """A copy of a fitted estimator that shares all attributes but those changed or dropped.
+
+    Constructor parameters that are lists or arrays stay shared: nobody writes to them.
+    """
+    result = copy.copy(estimator)
+    for name in without:
+        result.__dict__.pop(name, None)
+    for name, value in changed.items():
+        setattr(result, name, value)
+    return result
+
+
+def map_members(
+    read: Callable[[int], np.ndarray],
+    indices: Indices,
+    shape: tuple[int, int],
+    dtype: type,
+    n_jobs: int | None,
+) -> np.ndarray:
+    """Fill ``(len(indices), *shape)`` with ``read(member)``, members side by side in threads."""
+    result = np.empty((len(indices), *shape), dtype=dtype)  # (n_members, n_outputs, n_samples)
+
+    def fill(position: int, member: int) -> None:
+        result[position] = read(member)
+
+    Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(fill)(position, int(member)) for position, member in enumerate(indices)
+    )
+    return result

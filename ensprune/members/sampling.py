@@ -1,0 +1,42 @@
+"""Which training rows a bootstrapping ensemble hid from each member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndarray | None:
+    """Rows out of bag per member, from ``estimators_samples_``.
+
+    Parameters
+    ----------
+    ensemble : estimator
+        Fitted, with ``estimators_samples_``.
+    n_samples : int
+        Rows the caller has.
+    n_trained : int or None
+        Rows the ensemble was fitted on; None where it does not say.
+
+    Returns
+    -------
+    ndarray of shape (n_members, n_samples), dtype bool, or None
+        None where no member left a row out.
+
+    Raises
+    ------
+    ValueError
+        If the two numbers of rows differ.
+    """
+    if n_trained is not None and n_trained != n_samples:
+        raise ValueError(
+            f"validation='oob' needs the rows {type(ensemble).__name__} was trained on: it was "
+            f"fitted on {n_trained} rows, X has {n_samples}; give those rows, or use other "
+            "labelled data with validation='auto'"
+        )
+    samples = ensemble.estimators_samples_
+    unseen = np.ones((len(samples), n_samples), dtype=bool)
+    for row, seen in zip(unseen, samples, strict=True):
+        row[seen] = False
+    return unseen if unseen.any() else None

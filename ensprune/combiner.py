@@ -69,6 +69,16 @@ class Combiner(ABC):
         ndarray of shape (n_raw, n_samples), dtype float64
         """
 
+    @property
+    def has_proba(self) -> bool:
+        """Whether :meth:`predict_proba` is defined."""
+        return self.link.has_proba
+
+    @property
+    def has_decision(self) -> bool:
+        """Whether the ensemble has a ``decision_function``."""
+        return self.link.has_decision
+
     def labels_of(self, raw: np.ndarray) -> np.ndarray:
         """Predicted labels (classifiers) or values (regressors) of a raw score."""
         if self.classes is None:
@@ -112,6 +122,8 @@ class LinearCombiner(Combiner):
     offset : ndarray of shape (n_outputs,) or (n_outputs, n_samples), default=None
         None stands for zero.
     dtype : dtype, default=float64
+    hides_raw : bool, default=False
+        Whether the ensemble offers no ``decision_function`` although its link has one (XGBoost).
     """
 
     kind: Literal["mean", "vote", "sum"]
@@ -121,7 +133,12 @@ class LinearCombiner(Combiner):
     weights: np.ndarray | None = None
     offset: np.ndarray | None = None
     dtype: np.dtype = np.dtype(np.float64)
+    hides_raw: bool = False
     linear: ClassVar[bool] = True
+
+    @property
+    def has_decision(self) -> bool:
+        return self.link.has_decision and not self.hides_raw
 
     @property
     def averages(self) -> bool:

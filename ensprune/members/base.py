@@ -18,6 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
+from ..link import Logistic
 
 CostUnit = Literal["members", "nodes", "bytes", "latency"]
 
@@ -45,9 +46,12 @@ class Members(ABC):
         How many members it predicts with.
     carries_weights : bool
         Whether :meth:`subset` can give members weights of their own.
+    needs_training_data : bool
+        Whether a cut wants rows to refit something on, see :meth:`set_training_data`.
     """
 
     carries_weights: bool = True
+    needs_training_data: bool = False
 
     def __init__(self, estimator: Any):
         self.estimator = estimator
@@ -60,6 +64,14 @@ class Members(ABC):
     @abstractmethod
     def combiner(self) -> Combiner:
         """How the outputs become a prediction, where that does not depend on the rows."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Rows of a member's output: classes, or 1 for numbers and for a single margin."""
+        combiner = self.combiner
+        if combiner.classes is None or isinstance(combiner.link, Logistic):
+            return 1
+        return len(combiner.classes)
 
     def bind(self, X: Any) -> Combiner:
         """The combiner for the rows ``X``.
@@ -198,8 +210,12 @@ class Members(ABC):
     def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
         """Give the rows the ensemble was trained on to families whose cut needs them again.
 
-        Only stacking does: its final estimator is refitted on the kept columns.
+        Only stacking does (:attr:`needs_training_data`): its final estimator is refitted on the
+        kept columns.
         """
+
+    def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+        """The same where only rows are left that the ensemble was not trained on."""
 
     def _checked(
         self, indices: Indices, weights: np.ndarray | Sequence[float] | None

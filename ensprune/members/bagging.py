@@ -1,0 +1,112 @@
+"""BaggingClassifier and BaggingRegressor, over any base estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..combiner import Combiner, Indices, LinearCombiner
+from ..link import Identity, Probability
+from .base import Members, map_members, open_members, shallow_copy
+from .forest import STALE
+from .sampling import unseen_rows
+from .trees import is_tree, leaf_outputs, scaled
+
+
+class BaggingMembers(Members):
+    """Base estimators on their own rows and columns; the prediction is their mean.
+
+    A base classifier without ``predict_proba`` votes: its output is one-hot. One that missed a
+    class outputs zero for it, as ``BaggingClassifier`` itself adds up. Weights of their own are
+    carried in the leaves, so only trees can have them.
+    """
+
+    def __init__(self, bagging: Any):
+        check_is_fitted(bagging)
+        super().__init__(bagging)
+        self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.estimator.estimators_)
+
+    @property
+    def combiner(self) -> Combiner:
+        classes = getattr(self.estimator, "classes_", None)
+        link = Identity() if classes is None else Probability()
+        return LinearCombiner("mean", link, classes, self.n_members)
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        chosen = range(self.n_members) if indices is None else indices
+        X = validate_data(
+            self.estimator,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=None,
+            ensure_all_finite=False,
+            reset=False,
+        )
+        classes = getattr(self.estimator, "classes_", None)
+        shape = (1 if classes is None else len(classes), X.shape[0])
+
+        def read(t: int) -> np.ndarray:
+            member = self.estimator.estimators_[t]
+            columns = X[:, self.estimator.estimators_features_[t]]
+            return _output(member, columns, shape, dtype, classes is not None)
+
+        return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def parts(self) -> Iterable[Any]:
+        return self.estimator.estimators_
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, factors = self._checked(indices, weights)
+        bagging = self.estimator
+        members = [bagging.estimators_[t] for t in kept]
+        if factors is not None:
+            factors = factors * (len(factors) / factors.sum())
+            members = [scaled(tree, f) for tree, f in zip(members, factors, strict=True)]
+        return shallow_copy(
+            bagging,
+            without=STALE,
+            estimators_=members,
+            estimators_features_=[bagging.estimators_features_[t] for t in kept],
+            # The draws of the rows are re-created from the seeds.
+            _seeds=np.asarray(bagging._seeds)[kept],
+            n_estimators=len(members),
+        )
+
+    def out_of_bag(self, n_samples: int) -> np.ndarray | None:
+        return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
+
+
+def _output(
+    member: Any, X: Any, shape: tuple[int, int], dtype: type, classifies: bool
+) -> np.ndarray:
+    """One member's output (n_outputs, n_samples) on its own columns."""
+    output = np.zeros(shape, dtype=dtype)
+    if not classifies:
+        output[0] = member.predict(X)
+    elif not hasattr(member, "predict_proba"):
+        output[member.predict(X), np.arange(shape[1])] = 1
+    elif is_tree(member) and len(member.classes_) == shape[0]:
+        leaf_outputs(member, member._validate_X_predict(X, check_input=True), output)
+    else:
+        # Members were fitted on class positions, so classes_ are rows of the output.
+        output[member.classes_] = member.predict_proba(X).T
+    return output
+
+
+open_members.register(BaggingClassifier, BaggingMembers)
+open_members.register(BaggingRegressor, BaggingMembers)

@@ -1,0 +1,117 @@
+"""GradientBoostingClassifier and GradientBoostingRegressor: arbitrary stages, not only a prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..combiner import Combiner, Indices, LinearCombiner
+from ..link import Identity, Link, Logistic, Softmax
+from .base import Members, open_members, shallow_copy
+from .trees import leaf_outputs, scaled
+
+# One entry per stage, in stage order.
+_PER_STAGE = ("train_score_", "oob_improvement_", "oob_scores_")
+
+
+class BoostingMembers(Members):
+    """Stages: all trees of one round, times the learning rate, added to the initial score."""
+
+    def __init__(self, boosting: Any):
+        check_is_fitted(boosting)
+        super().__init__(boosting)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.estimator.estimators_)
+
+    @property
+    def combiner(self) -> Combiner:
+        """The combiner; its offset is NaN where ``init`` is an estimator: use :meth:`bind`."""
+        init = self.estimator.init_
+        if isinstance(init, str) or isinstance(init, DummyClassifier | DummyRegressor):
+            row = np.zeros((1, self.estimator.n_features_in_), dtype=np.float32)
+            return self._combiner(self.estimator._raw_predict_init(row)[0])
+        return self._combiner(np.full(self.estimator.estimators_.shape[1], np.nan))
+
+    def bind(self, X: Any) -> Combiner:
+        combiner = self.combiner
+        if not np.isnan(combiner.offset).any():  # type: ignore[attr-defined]
+            return combiner
+        initial = self.estimator._raw_predict_init(self._validated(X))
+        return self._combiner(np.ascontiguousarray(initial.T))
+
+    def _combiner(self, offset: np.ndarray) -> LinearCombiner:
+        classes = getattr(self.estimator, "classes_", None)
+        link: Link
+        if classes is None:
+            link = Identity()
+        elif self.estimator.estimators_.shape[1] == 1:
+            # P = expit(2 raw) under the exponential loss, which scores half log-odds.
+            link = Logistic(2.0 if self.estimator.loss == "exponential" else 1.0, closed=True)
+        else:
+            link = Softmax()
+        return LinearCombiner("sum", link, classes, self.n_members, offset=offset)
+
+    def _validated(self, X: Any) -> Any:
+        return validate_data(
+            self.estimator, X, dtype=np.float32, order="C", accept_sparse="csr", reset=False
+        )
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        stages = self.estimator.estimators_
+        chosen = range(len(stages)) if indices is None else indices
+        X = self._validated(X)
+        rate = self.estimator.learning_rate
+        result = np.empty((len(chosen), stages.shape[1], X.shape[0]), dtype=dtype)
+
+        def fill(t: int, out: np.ndarray) -> None:
+            for tree, row in zip(stages[t], out, strict=True):
+                leaf_outputs(tree, X, row[None], scale=rate)
+
+        Parallel(n_jobs=n_jobs, require="sharedmem")(
+            delayed(fill)(t, out) for t, out in zip(chosen, result, strict=True)
+        )
+        return result
+
+    def parts(self) -> Iterable[Any]:
+        return self.estimator.estimators_
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, factors = self._checked(indices, weights)
+        boosting = self.estimator
+        stages = boosting.estimators_[kept]
+        if factors is not None:
+            for stage, factor in zip(stages, factors, strict=True):
+                stage[:] = [scaled(tree, factor) for tree in stage]
+        per_stage = {
+            name: getattr(boosting, name)[kept]
+            for name in _PER_STAGE
+            if np.ndim(getattr(boosting, name, None)) == 1
+        }
+        return shallow_copy(
+            boosting,
+            # The generator has moved on past the last stage of the whole model.
+            without=("oob_score_", "_rng"),
+            estimators_=stages,
+            n_estimators=len(kept),
+            n_estimators_=len(kept),
+            **per_stage,
+        )
+
+
+open_members.register(GradientBoostingClassifier, BoostingMembers)
+open_members.register(GradientBoostingRegressor, BoostingMembers)

@@ -1,0 +1,97 @@
+"""HistGradientBoostingClassifier and HistGradientBoostingRegressor."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from ..combiner import Combiner, Indices, LinearCombiner
+from ..link import Exp, Identity, Link, Logistic, Softmax
+from .base import Members, map_members, open_members, shallow_copy
+
+
+class HistBoostingMembers(Members):
+    """Boosting iterations: the learning rate is in the leaves, the offset is the baseline."""
+
+    def __init__(self, boosting: Any):
+        check_is_fitted(boosting)
+        super().__init__(boosting)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.estimator._predictors)
+
+    @property
+    def combiner(self) -> Combiner:
+        boosting = self.estimator
+        classes = getattr(boosting, "classes_", None)
+        link: Link
+        if classes is None:
+            link = Exp() if boosting.loss in ("poisson", "gamma") else Identity()
+        else:
+            link = Logistic() if boosting.n_trees_per_iteration_ == 1 else Softmax()
+        offset = np.asarray(boosting._baseline_prediction, dtype=np.float64).ravel()
+        return LinearCombiner("sum", link, classes, self.n_members, offset=offset)
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        boosting = self.estimator
+        chosen = range(self.n_members) if indices is None else indices
+        X = boosting._preprocess_X(X, reset=False)
+        bitsets, feature_map = boosting._bin_mapper.make_known_categories_bitsets()
+
+        def read(t: int) -> np.ndarray:
+            # One thread per tree: members are what runs side by side.
+            return np.stack(
+                [
+                    tree.predict(X, known_cat_bitsets=bitsets, f_idx_map=feature_map, n_threads=1)
+                    for tree in boosting._predictors[t]
+                ]
+            )
+
+        shape = (boosting.n_trees_per_iteration_, X.shape[0])
+        return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def parts(self) -> Iterable[Any]:
+        return self.estimator._predictors
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, factors = self._checked(indices, weights)
+        boosting = self.estimator
+        predictors = [boosting._predictors[t] for t in kept]
+        if factors is not None:
+            predictors = [
+                [_scaled(tree, factor) for tree in stage]
+                for stage, factor in zip(predictors, factors, strict=True)
+            ]
+        # The histories start with the score before the first iteration.
+        history = np.concatenate([[0], kept + 1])
+        histories = {
+            name: getattr(boosting, name)[history]
+            for name in ("train_score_", "validation_score_")
+            if len(getattr(boosting, name, ())) == self.n_members + 1
+        }
+        return shallow_copy(boosting, _predictors=predictors, max_iter=len(kept), **histories)
+
+
+def _scaled(tree: Any, factor: float) -> Any:
+    """A copy of a TreePredictor with its node values multiplied by ``factor``."""
+    result = copy.copy(tree)
+    result.nodes = tree.nodes.copy()
+    result.nodes["value"] *= factor
+    return result
+
+
+open_members.register(HistGradientBoostingClassifier, HistBoostingMembers)
+open_members.register(HistGradientBoostingRegressor, HistBoostingMembers)

@@ -1,0 +1,311 @@
+"""StackingClassifier and StackingRegressor: dropping base learners under a final estimator."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.model_selection import check_cv, cross_val_predict
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from ..combiner import Combiner, Indices
+from ..link import Identity, Link, Probability, Votes
+from .base import Members, map_members, open_members, shallow_copy
+from .voting import cut_named, named_members
+
+
+@dataclass(frozen=True)
+class _MetaRows:
+    """What a final estimator is fitted on: outputs of all base learners, and labels."""
+
+    outputs: np.ndarray  # (n_members, n_outputs, n_samples), of the whole ensemble
+    passthrough: Any  # the original rows, or None
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class MetaCombiner(Combiner):
+    """A final estimator over the base learners' columns.
+
+    Taking a sub-ensemble refits the final estimator on the kept columns where its training rows
+    are known, and otherwise slices the coefficients of a linear one.
+
+    Parameters
+    ----------
+    final : estimator
+        The fitted ``final_estimator_``.
+    widths : tuple of int
+        Columns of each member; its output's further rows are padding.
+    classes : ndarray of shape (n_classes,) or None
+    members : ndarray of shape (n_members,)
+        Positions of these members in the whole ensemble.
+    passes_through : bool
+        Whether the final estimator sees the original columns after the members'.
+    rows : array-like of shape (n_samples, n_features) or None
+        The original columns of the rows the outputs are for.
+    training : _MetaRows or None
+    """
+
+    final: Any
+    widths: tuple[int, ...]
+    classes: np.ndarray | None
+    members: np.ndarray
+    passes_through: bool
+    rows: Any = None
+    training: _MetaRows | None = None
+    kind: str = "meta"
+
+    @property
+    def link(self) -> Link:  # type: ignore[override]
+        if self.classes is None:
+            return Identity()
+        return Probability() if hasattr(self.final, "predict_proba") else Votes()
+
+    def take(self, indices: Indices, weights: np.ndarray | None = None) -> MetaCombiner:
+        kept = np.asarray(indices, dtype=np.intp)
+        if np.array_equal(kept, np.arange(len(self.members))):
+            return self
+        cut = replace(
+            self, members=self.members[kept], widths=tuple(self.widths[t] for t in kept)
+        )
+        if self.training is not None:
+            return replace(cut, final=cut._refitted())
+        return replace(cut, final=self._sliced(kept))
+
+    def _refitted(self) -> Any:
+        training = self.training
+        assert training is not None
+        matrix = _stack(training.outputs[self.members], self.widths, training.passthrough)
+        fit_params = (
+            {} if training.sample_weight is None else {"sample_weight": training.sample_weight}
+        )
+        return clone(self.final).fit(matrix, training.y, **fit_params)
+
+    def _sliced(self, kept: np.ndarray) -> Any:
+        if not (hasattr(self.final, "coef_") and hasattr(self.final, "intercept_")):
+            raise ValueError(
+                f"the final estimator {type(self.final).__name__} is not linear: cutting base "
+                "learners means refitting it, which needs the training data; prune while fitting "
+                "(EnsemblePruner(stacking).fit(X, y)), or give the rows to "
+                "Members.set_training_data"
+            )
+        starts = np.concatenate([[0], np.cumsum(self.widths)])
+        columns = np.concatenate(
+            [np.arange(starts[t], starts[t + 1]) for t in kept]
+            + [np.arange(starts[-1], self.final.coef_.shape[-1])]  # passed through: all kept
+        )
+        final = copy.copy(self.final)
+        final.coef_ = self.final.coef_[..., columns]
+        final.n_features_in_ = len(columns)
+        return final
+
+    def _matrix(self, outputs: np.ndarray) -> Any:
+        if self.passes_through and self.rows is None:
+            raise ValueError(
+                "this stacking model passes the original columns through: use Members.bind(X)"
+            )
+        return _stack(outputs, self.widths, self.rows if self.passes_through else None)
+
+    def raw(self, outputs: np.ndarray) -> np.ndarray:
+        matrix = self._matrix(outputs)
+        if self.classes is None:
+            return self.final.predict(matrix)[None]
+        if hasattr(self.final, "predict_proba"):
+            return self.final.predict_proba(matrix).T
+        return (self.final.predict(matrix) == np.arange(len(self.classes))[:, None]).astype(float)
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        predicted = self.final.predict(self._matrix(outputs))
+        return predicted if self.classes is None else self.classes.take(predicted)
+
+    def decision_function(self, outputs: np.ndarray) -> np.ndarray:
+        return self.final.decision_function(self._matrix(outputs))
+
+    @property
+    def has_decision(self) -> bool:
+        return hasattr(self.final, "decision_function")
+
+
+def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
+    """The final estimator's input: members' columns side by side, then the original ones."""
+    columns = [output[:width].T for output, width in zip(outputs, widths, strict=True)]
+    if rows is None:
+        return np.hstack(columns)
+    if sparse.issparse(rows):
+        return sparse.hstack([*columns, rows], format=rows.format)
+    return np.hstack([*columns, rows])
+
+
+class StackingMembers(Members):
+    """Base learners; their outputs are their columns of the final estimator's input."""
+
+    carries_weights = False
+    needs_training_data = True
+
+    def __init__(self, stacking: Any):
+        check_is_fitted(stacking)
+        if isinstance(getattr(stacking, "_label_encoder", None), list) or any(
+            isinstance(width, list) for width in stacking.stack_method_
+        ):
+            raise ValueError(
+                f"{type(stacking).__name__} was fitted on several targets; pruning needs a single "
+                "one: fit one ensemble per target"
+            )
+        super().__init__(stacking)
+        self._training: _MetaRows | None = None
+
+    @property
+    def n_members(self) -> int:
+        return len(self.estimator.estimators_)
+
+    @property
+    def n_outputs(self) -> int:
+        return max(self._widths)
+
+    @property
+    def _classes(self) -> np.ndarray | None:
+        return getattr(self.estimator, "classes_", None)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        """Columns of each member: scikit-learn drops the first probability of two."""
+        classes = self._classes
+        if classes is None:
+            return (1,) * self.n_members
+        several = len(classes) if len(classes) > 2 else 1
+        return tuple(
+            1 if method == "predict" else self._decision_width(t, several)
+            for t, method in enumerate(self.estimator.stack_method_)
+        )
+
+    def _decision_width(self, member: int, several: int) -> int:
+        """Columns of a member's decision function, which may be one per pair of classes."""
+        if self.estimator.stack_method_[member] == "predict_proba":
+            return several
+        width = getattr(self.estimator, "_n_feature_outs", None)
+        return several if width is None else int(width[member])
+
+    @property
+    def combiner(self) -> Combiner:
+        return MetaCombiner(
+            final=self.estimator.final_estimator_,
+            widths=self._widths,
+            classes=self._classes,
+            members=np.arange(self.n_members),
+            passes_through=bool(self.estimator.passthrough),
+            training=self._training,
+        )
+
+    def bind(self, X: Any) -> Combiner:
+        combiner = self.combiner
+        assert isinstance(combiner, MetaCombiner)
+        return replace(combiner, rows=X if combiner.passes_through else None)
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        chosen = range(self.n_members) if indices is None else indices
+        methods = self.estimator.stack_method_
+
+        def read(t: int) -> np.ndarray:
+            return self._columns(getattr(self.estimator.estimators_[t], methods[t])(X), t)
+
+        shape = (max(self._widths), _num_samples(X))
+        return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def _columns(self, response: np.ndarray, member: int) -> np.ndarray:
+        """A base learner's response as (n_outputs, n_samples), padded with zeros."""
+        widths = self._widths
+        columns = response.reshape(len(response), -1).T[-widths[member] :]
+        padding = np.zeros((max(widths) - widths[member], columns.shape[1]))
+        return np.vstack([columns, padding])
+
+    def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+        """Rebuild the final estimator's training matrix, so that cuts refit it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : ndarray of shape (n_samples,), default=None
+            What the stacking model was fitted on. Base learners are cross-fitted on it again
+            with its own ``cv``, as its ``fit`` did; with ``cv="prefit"`` they just predict.
+        """
+        stacking = self.estimator
+        if stacking.cv == "prefit":
+            self.set_blending_data(X, y, sample_weight)
+            return
+        cv = check_cv(stacking.cv, y=y, classifier=is_classifier(stacking))
+        if hasattr(cv, "random_state") and cv.random_state is None:
+            # Every base learner must see the same folds: draw them once.
+            folds: Any = list(cv.split(X, y))
+        else:
+            folds = cv
+        fit_params = None if sample_weight is None else {"sample_weight": sample_weight}
+        named = named_members(stacking)
+        responses = [
+            cross_val_predict(
+                clone(learner),
+                X,
+                y,
+                cv=copy.deepcopy(folds),
+                method=method,
+                n_jobs=stacking.n_jobs,
+                params=fit_params,
+            )
+            for (_, learner), method in zip(named, stacking.stack_method_, strict=True)
+        ]
+        columns = [self._columns(response, t) for t, response in enumerate(responses)]
+        self._remember(np.stack(columns), X, y, sample_weight)
+
+    def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+        """Let cuts refit the final estimator on rows that no base learner was trained on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : ndarray of shape (n_samples,), default=None
+        """
+        self._remember(self.outputs(X, dtype=np.float64), X, y, sample_weight)
+
+    def _remember(self, outputs: np.ndarray, X: Any, y: Any, weight: np.ndarray | None) -> None:
+        if self._classes is not None:
+            y = self.estimator._label_encoder.transform(np.asarray(y))
+        rows = X if self.estimator.passthrough else None
+        self._training = _MetaRows(outputs, rows, np.asarray(y), weight)
+
+    def parts(self) -> Iterable[Any]:
+        return self.estimator.estimators_
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, _ = self._checked(indices, weights)
+        combiner = self.combiner.take(kept)
+        assert isinstance(combiner, MetaCombiner)
+        stacking = self.estimator
+        extra = {}
+        if hasattr(stacking, "_n_feature_outs"):
+            extra["_n_feature_outs"] = [stacking._n_feature_outs[t] for t in kept]
+        return shallow_copy(
+            stacking,
+            final_estimator_=combiner.final,
+            stack_method_=[stacking.stack_method_[t] for t in kept],
+            **cut_named(stacking, kept),
+            **extra,
+        )
+
+
+open_members.register(StackingClassifier, StackingMembers)
+open_members.register(StackingRegressor, StackingMembers)

@@ -1,0 +1,120 @@
+"""VotingClassifier (soft and hard) and VotingRegressor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.utils import Bunch
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from ..combiner import Combiner, Indices, LinearCombiner
+from ..link import Identity, Link, Probability, Votes
+from .base import Members, map_members, open_members, shallow_copy
+
+
+def named_members(ensemble: Any) -> list[tuple[str, Any]]:
+    """The ``estimators`` parameter of a voting or stacking model without its dropped entries."""
+    return [(name, member) for name, member in ensemble.estimators if not _is_drop(member)]
+
+
+def cut_named(ensemble: Any, kept: np.ndarray) -> dict[str, Any]:
+    """The attributes of a voting or stacking model that list its members, cut to ``kept``."""
+    named = named_members(ensemble)
+    fitted = [ensemble.estimators_[t] for t in kept]
+    names = [named[t][0] for t in kept]
+    return {
+        "estimators": [named[t] for t in kept],
+        "estimators_": fitted,
+        "named_estimators_": Bunch(**dict(zip(names, fitted, strict=True))),
+    }
+
+
+def _is_drop(member: Any) -> bool:
+    return isinstance(member, str) and member == "drop"
+
+
+class VotingMembers(Members):
+    """Named estimators; the prediction is their weighted mean or their weighted vote."""
+
+    def __init__(self, voting: Any):
+        check_is_fitted(voting)
+        if isinstance(getattr(voting, "le_", None), list):
+            raise ValueError(
+                f"{type(voting).__name__} was fitted on several targets; pruning needs a single "
+                "one: fit one ensemble per target"
+            )
+        super().__init__(voting)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.estimator.estimators_)
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        weights = self.estimator._weights_not_none
+        return None if weights is None else np.asarray(weights, dtype=np.float64)
+
+    @property
+    def _hard(self) -> bool:
+        return getattr(self.estimator, "voting", None) == "hard"
+
+    @property
+    def combiner(self) -> Combiner:
+        classes = getattr(self.estimator, "classes_", None)
+        link: Link
+        if classes is None:
+            link = Identity()
+        else:
+            link = Votes() if self._hard else Probability()
+        return LinearCombiner("mean", link, classes, self.n_members, weights=self._weights)
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        chosen = range(self.n_members) if indices is None else indices
+        classes = getattr(self.estimator, "classes_", None)
+
+        def read(t: int) -> np.ndarray:
+            member = self.estimator.estimators_[t]
+            if classes is None:
+                return member.predict(X)[None]
+            if self._hard:
+                return member.predict(X) == np.arange(len(classes))[:, None]
+            return member.predict_proba(X).T
+
+        shape = (1 if classes is None else len(classes), _num_samples(X))
+        return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def parts(self) -> Iterable[Any]:
+        return self.estimator.estimators_
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, factors = self._checked(indices, weights)
+        native = self._weights
+        if native is not None or factors is not None:
+            combined = (np.ones(self.n_members) if native is None else native)[kept]
+            if factors is not None:
+                combined = combined * factors
+            if not combined.sum() > 0:
+                raise ValueError(
+                    f"the {len(kept)} members kept have a total weight of {combined.sum()}: "
+                    "they cannot be averaged; keep another member too"
+                )
+            native = combined
+        return shallow_copy(
+            self.estimator,
+            weights=None if native is None else native.tolist(),
+            **cut_named(self.estimator, kept),
+        )
+
+
+open_members.register(VotingClassifier, VotingMembers)
+open_members.register(VotingRegressor, VotingMembers)

@@ -1,0 +1,70 @@
+"""An estimator that answers with responses computed beforehand.
+
+scikit-learn's scorers and calibrators want an estimator; a candidate sub-ensemble is only arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples
+
+
+class Replay(BaseEstimator):
+    """Answers ``predict``, ``predict_proba`` and ``decision_function`` from memory.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,) or None
+        None makes it a regressor.
+    predict : ndarray of shape (n_samples,), default=None
+    predict_proba : ndarray of shape (n_samples, n_classes), default=None
+    decision_function : ndarray of shape (n_samples,) or (n_samples, n_classes), default=None
+        What each method returns; a method whose answer is None is not there.
+    """
+
+    def __init__(
+        self,
+        classes: np.ndarray | None,
+        predict: np.ndarray | None = None,
+        predict_proba: np.ndarray | None = None,
+        decision_function: np.ndarray | None = None,
+    ):
+        self.predict_ = predict
+        self.predict_proba_ = predict_proba
+        self.decision_function_ = decision_function
+        if classes is not None:
+            self.classes_ = classes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier" if hasattr(self, "classes_") else "regressor"
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @available_if(lambda replay: replay.predict_ is not None)
+    def predict(self, X: Any) -> np.ndarray:
+        return self._answer(self.predict_, X)
+
+    @available_if(lambda replay: replay.predict_proba_ is not None)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self._answer(self.predict_proba_, X)
+
+    @available_if(lambda replay: replay.decision_function_ is not None)
+    def decision_function(self, X: Any) -> np.ndarray:
+        return self._answer(self.decision_function_, X)
+
+    @staticmethod
+    def _answer(response: np.ndarray | None, X: Any) -> np.ndarray:
+        assert response is not None
+        if _num_samples(X) != len(response):
+            raise ValueError(
+                f"the scorer asked for predictions of {_num_samples(X)} rows, but it was given "
+                f"{len(response)}: a custom scorer must predict exactly the rows it gets"
+            )
+        return response

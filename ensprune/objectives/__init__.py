@@ -1,0 +1,24 @@
+"""Objectives: what a sub-ensemble is to preserve, for every candidate at once.
+
+One file per kind of metric. An objective sees arrays, never an estimator.
+"""
+
+from .absolute import AbsoluteError
+from .accuracy import Accuracy
+from .base import LinearObjective, Objective, make_objective, register_objective
+from .generic import GenericObjective
+from .likelihood import LogLoss
+from .squared import SquaredError, SquaredErrorThroughLink
+
+__all__ = [
+    "AbsoluteError",
+    "Accuracy",
+    "GenericObjective",
+    "LinearObjective",
+    "LogLoss",
+    "Objective",
+    "SquaredError",
+    "SquaredErrorThroughLink",
+    "make_objective",
+    "register_objective",
+]

@@ -1,0 +1,22 @@
+"""Mean absolute error."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import mean_absolute_error
+
+from .base import LinearObjective, register_objective
+
+
+class AbsoluteError(LinearObjective):
+    """Minus the mean absolute difference of prediction and target."""
+
+    def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
+        difference = self.combiner.link.values(raw)
+        difference = difference - self._targets[block]
+        return -np.abs(difference, out=difference)
+
+
+register_objective(
+    mean_absolute_error, AbsoluteError, lambda c: c.linear and c.classes is None
+)

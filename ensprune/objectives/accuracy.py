@@ -1,0 +1,98 @@
+"""Accuracy and balanced accuracy, with ties broken by the squared error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from ..combiner import Combiner
+from ..link import Logistic
+from .base import LinearObjective, register_objective
+from .squared import SquaredError
+
+
+class Accuracy(LinearObjective):
+    """Share of samples whose first largest raw score is the true class.
+
+    Accuracy takes few values, so candidates tie by the dozen. Ties are broken by the squared
+    error of the averaged outputs, never in favour of a member for being in already.
+
+    Parameters
+    ----------
+    balanced : bool, default=False
+        Weight samples so that every class present counts the same (mean recall).
+    """
+
+    def __init__(self, balanced: bool = False):
+        self.balanced = balanced
+
+    def start(
+        self,
+        outputs: np.ndarray,
+        y: np.ndarray,
+        combiner: Combiner,
+        sample_weight: np.ndarray | None = None,
+        *,
+        mask: np.ndarray | None = None,
+        rows: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        super().start(outputs, y, combiner, sample_weight, mask=mask, rows=rows, n_jobs=n_jobs)
+        # The squared error of a sum is no proxy: dropping stages shifts it.
+        self._ties: SquaredError | None = None
+        if combiner.kind != "sum":
+            self._ties = SquaredError()
+            self._ties.start(outputs, y, combiner, sample_weight)
+
+    def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
+        weights = super()._sample_weights(sample_weight)
+        if not self.balanced:
+            return weights
+        per_class = np.bincount(self._targets, weights, minlength=len(self.combiner.classes))
+        return weights / (per_class[self._targets] * (per_class > 0).sum())
+
+    def _reduce(
+        self, outputs: np.ndarray, offset: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        labels = self._targets
+        self._closed = getattr(self.combiner.link, "closed", False)
+        if not isinstance(self.combiner.link, Logistic):
+            # Classes before the true one win a tie against it, as argmax has it.
+            self._before = labels > np.arange(len(self.combiner.classes))[:, None]
+        return outputs, offset
+
+    def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
+        labels = self._targets[block]
+        if isinstance(self.combiner.link, Logistic):
+            positive = raw[0] >= 0 if self._closed else raw[0] > 0
+            return positive == labels
+        before = self._before[:, block]
+        true = raw[labels, np.arange(raw.shape[1])]
+        wrong = np.zeros(raw.shape[1], dtype=bool)
+        for row, first in zip(raw, before, strict=True):
+            wrong |= row > true
+            wrong |= (row == true) & first
+        return ~wrong
+
+    def add(self, member: int) -> None:
+        super().add(member)
+        if self._ties is not None:
+            self._ties.add(member)
+
+    def drop(self, member: int) -> None:
+        super().drop(member)
+        if self._ties is not None:
+            self._ties.drop(member)
+
+    def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
+        return None if self._ties is None else self._ties.candidates(drop)
+
+
+def _classifies(combiner: Combiner) -> bool:
+    return combiner.linear and combiner.classes is not None
+
+
+register_objective(accuracy_score, Accuracy, _classifies)
+register_objective(balanced_accuracy_score, lambda: Accuracy(balanced=True), _classifies)

@@ -1,0 +1,148 @@
+"""PruningPath: the sub-ensembles a selector visited, and choosing a point on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Budgets and costs are sums of floats: this much relative slack keeps 0.3 of 10 members at 3.
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """One sub-ensemble on a path.
+
+    Parameters
+    ----------
+    indices : tuple of int
+        Members, in the order chosen.
+    cost : float
+        Their total cost.
+    objective : float
+        What the selector's own objective said of it, greater is better; out of bag and for
+        boosting this is a proxy of the metric asked for.
+    weights : tuple of float, default=None
+        Factors on the members' native weights; None leaves those as they are.
+    score, score_se : float, default=nan
+        The asked metric on the validation data, and its standard error.
+    """
+
+    indices: tuple[int, ...]
+    cost: float
+    objective: float
+    weights: tuple[float, ...] | None = None
+    score: float = float("nan")
+    score_se: float = float("nan")
+
+    @property
+    def size(self) -> int:
+        """Number of members."""
+        return len(self.indices)
+
+    @property
+    def weight_array(self) -> np.ndarray | None:
+        """:attr:`weights` as an array of shape (size,), or None."""
+        return None if self.weights is None else np.array(self.weights)
+
+
+@dataclass(frozen=True)
+class SelectorResult:
+    """What a selector reports of its search.
+
+    Parameters
+    ----------
+    status : str
+        ``"complete"`` when the search went as far as the budget; ``"exhausted"`` when no further
+        member fitted or helped.
+    objective_value : float
+        The selector's objective at the last point, greater is better.
+    solve_time : float
+        Wall-clock seconds.
+    """
+
+    status: str
+    objective_value: float
+    solve_time: float
+
+
+@dataclass(frozen=True)
+class PruningPath:
+    """The sequence of sub-ensembles a selector visited, from cheap to dear.
+
+    Parameters
+    ----------
+    points : tuple of PathPoint
+    result : object
+        What the selector reports: a frozen dataclass.
+
+    Examples
+    --------
+    >>> points = (PathPoint((4,), 1.0, -0.2), PathPoint((4, 0), 2.0, -0.1))
+    >>> path = PruningPath(points, SelectorResult("complete", -0.1, 0.01))
+    >>> path.within(1.5).indices
+    (4,)
+    """
+
+    points: tuple[PathPoint, ...]
+    result: Any
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[PathPoint]:
+        return iter(self.points)
+
+    def __getitem__(self, position: int) -> PathPoint:
+        return self.points[position]
+
+    def within(self, budget: float) -> PathPoint:
+        """The last point that costs no more than ``budget``.
+
+        Raises
+        ------
+        ValueError
+            If even the first point costs more.
+        """
+        affordable = [point for point in self.points if point.cost <= budget * (1 + _SLACK)]
+        if not affordable:
+            raise ValueError(
+                f"a budget of {budget:g} is less than the cheapest point of the path, "
+                f"{self.points[0].cost:g}"
+            )
+        return affordable[-1]
+
+    def with_scores(self, scores: Sequence[tuple[float, float]]) -> PruningPath:
+        """A copy with the (score, standard error) of every point."""
+        points = tuple(
+            replace(point, score=score, score_se=se)
+            for point, (score, se) in zip(self.points, scores, strict=True)
+        )
+        return replace(self, points=points)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per point.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``size`` (members), ``cost`` (in the unit asked for), ``score`` and
+            ``score_se`` (the asked metric on validation data and its standard error),
+            ``objective`` (the selector's own), ``indices`` and ``weights`` (tuples; None is the
+            members' native weights).
+        """
+        return pd.DataFrame(
+            {
+                "size": [point.size for point in self.points],
+                "cost": [point.cost for point in self.points],
+                "score": [point.score for point in self.points],
+                "score_se": [point.score_se for point in self.points],
+                "objective": [point.objective for point in self.points],
+                "indices": [point.indices for point in self.points],
+                "weights": [point.weights for point in self.points],
+            }
+        )

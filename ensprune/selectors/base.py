@@ -1,0 +1,180 @@
+"""The selector's contract: a problem of arrays in, a path of sub-ensembles out."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ..combiner import Combiner
+from ..objectives.base import Objective
+from ..path import PathPoint, PruningPath
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a selector gets to see.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_members, n_outputs, n_samples)
+        Outputs of all members on the validation rows.
+    y : ndarray of shape (n_samples,)
+        Labels or target values.
+    combiner : Combiner
+        Of all members.
+    objective : Objective
+        What to maximise; not started.
+    costs : ndarray of shape (n_members,)
+    budget : float
+        Bound on the total cost.
+    sample_weight : ndarray of shape (n_samples,), default=None
+    mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
+        Where members may speak, in out-of-bag selection.
+    rows : array-like of shape (n_samples, n_features), default=None
+        The validation rows, for scorers that look at them.
+    carries_weights : bool, default=True
+        Whether the pruned estimator can give members weights of their own.
+    n_jobs : int, default=None
+    random_state : int, RandomState instance or None, default=None
+    """
+
+    outputs: np.ndarray
+    y: np.ndarray
+    combiner: Combiner
+    objective: Objective
+    costs: np.ndarray
+    budget: float
+    sample_weight: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    rows: Any = None
+    carries_weights: bool = True
+    n_jobs: int | None = None
+    random_state: Any = None
+
+    @property
+    def n_members(self) -> int:
+        """How many members there are to choose from."""
+        return len(self.outputs)
+
+    def start(self) -> Objective:
+        """The objective, started on these data, with nothing chosen."""
+        self.objective.start(
+            self.outputs,
+            self.y,
+            self.combiner,
+            self.sample_weight,
+            mask=self.mask,
+            rows=self.rows,
+            n_jobs=self.n_jobs,
+        )
+        return self.objective
+
+    def evaluate(self, members: Iterable[int], weights: np.ndarray | None = None) -> float:
+        """The objective of one sub-ensemble, re-weighted; not out of bag.
+
+        Parameters
+        ----------
+        members : iterable of int
+        weights : ndarray of shape (len(members),), default=None
+            Factors on the members' native weights.
+        """
+        chosen = [int(t) for t in members]
+        alone = replace(
+            self, outputs=self.outputs[chosen], combiner=self.combiner.take(chosen, weights)
+        )
+        objective = alone.start()
+        for position in range(len(chosen)):
+            objective.add(position)
+        return objective.score()
+
+    def fits(self, cost: float | np.ndarray) -> Any:
+        """Whether a total cost (or each of several) is within the budget."""
+        return np.asarray(cost) <= self.budget * (1 + 1e-9)
+
+    def point(
+        self, members: Iterable[int], objective: float, weights: Iterable[float] | None = None
+    ) -> PathPoint:
+        """A point of the path; a member chosen twice counts once and weighs double."""
+        chosen = [int(t) for t in members]
+        distinct = tuple(dict.fromkeys(chosen))
+        if weights is not None:
+            factors: tuple[float, ...] | None = tuple(float(w) for w in weights)
+        elif len(distinct) < len(chosen):
+            factors = tuple(float(chosen.count(t)) for t in distinct)
+        else:
+            factors = None
+        cost = float(self.costs[list(distinct)].sum())
+        return PathPoint(distinct, cost, float(objective), factors)
+
+
+class Selector(BaseEstimator, ABC):
+    """A search for a sub-ensemble.
+
+    The constructor only stores parameters, so selectors can be cloned and tuned like estimators
+    (``selector__exchanges`` in a grid).
+    """
+
+    @abstractmethod
+    def select(self, problem: Problem) -> PruningPath:
+        """Search.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        PruningPath
+            At least one point, none above the budget.
+        """
+
+
+_registry: dict[str, type[Selector] | str] = {}
+
+
+def register_selector(name: str, selector: type[Selector] | str) -> None:
+    """Give a selector a name that ``EnsemblePruner(selector=...)`` knows.
+
+    Parameters
+    ----------
+    name : str
+    selector : Selector subclass or str
+        A string ``"package.module:Class"`` is imported when the name is first used.
+    """
+    _registry[name] = selector
+
+
+def make_selector(selector: str | Selector) -> Selector:
+    """A selector object from its name, or the object itself.
+
+    Raises
+    ------
+    ValueError
+        If no selector of that name is registered.
+    TypeError
+        If it is neither a name nor an object with a ``select`` method.
+    """
+    if not isinstance(selector, str):
+        if not callable(getattr(selector, "select", None)):
+            raise TypeError(
+                f"selector={selector!r} has no select method; give one of {sorted(_registry)} or "
+                "a Selector object"
+            )
+        return selector
+    if selector not in _registry:
+        raise ValueError(
+            f"selector={selector!r} is unknown; give one of {sorted(_registry)} or a Selector "
+            "object"
+        )
+    entry = _registry[selector]
+    if isinstance(entry, str):
+        module, _, name = entry.partition(":")
+        entry = getattr(importlib.import_module(module), name)
+        _registry[selector] = entry
+    return entry()

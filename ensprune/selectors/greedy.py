@@ -1,0 +1,221 @@
+"""Greedy search: forward, backward, and swaps; sums are handed to matching pursuit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from ..objectives.base import Objective
+from ..path import PathPoint, PruningPath, SelectorResult
+from .base import Problem, Selector, register_selector
+from .pursuit import pursue
+
+# A swap or a tie must differ by more than rounding to count.
+_RELATIVE_GAIN = 1e-12
+
+
+class GreedySelector(Selector):
+    """Add the best member, then the next best; after each addition swap while a swap helps.
+
+    Averages (forests, bagging, voting) are searched unweighted. For sums (gradient boosting,
+    XGBoost) dropping a stage shifts the raw score, so the weights of the chosen stages are
+    re-fitted at every step: orthogonal matching pursuit with non-negative weights, see
+    :func:`ensprune.selectors.pursuit.pursue`. Weighted votes (AdaBoost) are searched both ways
+    and the better end is kept.
+
+    Parameters
+    ----------
+    direction : {"forward", "backward"}, default="forward"
+        Backward starts from all members and drops the least missed one.
+    replacement : bool, default=False
+        Whether a member may be chosen again and then weighs more (Caruana et al. 2004).
+    exchanges : "auto" or int, default="auto"
+        Swaps of one chosen member for one outside, per size. ``"auto"``: until no swap helps
+        where swaps are cheap (squared error, and so always out of bag), none elsewhere. Not with
+        ``replacement`` or ``direction="backward"``.
+
+    Notes
+    -----
+    Under a cost other than the number of members forward search runs twice, by gain and by gain
+    per cost, and the better end is kept; a member that does not fit is skipped. Ties go to the
+    better squared error, then to the first member.
+
+    References
+    ----------
+    Caruana, Niculescu-Mizil, Crew & Ksikes, "Ensemble selection from libraries of models",
+    ICML 2004. Khuller, Moss & Naor, "The budgeted maximum coverage problem", Information
+    Processing Letters 70 (1999), for the two runs.
+    """
+
+    def __init__(
+        self,
+        direction: str = "forward",
+        replacement: bool = False,
+        exchanges: int | str = "auto",
+    ):
+        self.direction = direction
+        self.replacement = replacement
+        self.exchanges = exchanges
+
+    def select(self, problem: Problem) -> PruningPath:
+        self._validate()
+        start = time.perf_counter()
+        if problem.combiner.kind == "sum" and problem.carries_weights:
+            if self.direction == "backward" or self.replacement:
+                raise ValueError(
+                    "GreedySelector re-fits the weights of boosting stages at every step: give "
+                    "direction='forward' and replacement=False"
+                )
+            runs = [pursue(problem, per_cost) for per_cost in self._rules(problem)]
+        elif self.direction == "backward":
+            runs = [self._backward(problem)]
+        else:
+            runs = [self._forward(problem, per_cost) for per_cost in self._rules(problem)]
+            if problem.combiner.kind == "vote" and problem.carries_weights and not self.replacement:
+                runs += [self._reweighted(problem, per_cost) for per_cost in self._rules(problem)]
+        points, complete = max(runs, key=lambda run: run[0][-1].objective)
+        result = SelectorResult(
+            "complete" if complete else "exhausted",
+            points[-1].objective,
+            time.perf_counter() - start,
+        )
+        return PruningPath(tuple(points), result)
+
+    def _validate(self) -> None:
+        if self.direction not in ("forward", "backward"):
+            raise ValueError(
+                f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
+            )
+        is_count = isinstance(self.exchanges, int) and not isinstance(self.exchanges, bool)
+        if self.exchanges != "auto" and not (is_count and int(self.exchanges) >= 0):
+            raise ValueError(f"exchanges={self.exchanges!r} must be 'auto' or an int >= 0")
+        swaps = self.exchanges not in ("auto", 0)
+        if swaps and (self.replacement or self.direction == "backward"):
+            raise ValueError(
+                f"exchanges={self.exchanges!r} goes with direction='forward' and "
+                "replacement=False only"
+            )
+        if self.replacement and self.direction == "backward":
+            raise ValueError("replacement=True goes with direction='forward' only")
+
+    @staticmethod
+    def _rules(problem: Problem) -> list[bool]:
+        """Whether to rank by gain per cost, for each run that is worth it."""
+        return [False] if np.ptp(problem.costs) == 0 else [False, True]
+
+    @staticmethod
+    def _reweighted(problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
+        """Matching pursuit on the votes, judged by the objective asked for."""
+        points, complete = pursue(problem, per_cost)
+        judged = [
+            replace(point, objective=problem.evaluate(point.indices, point.weight_array))
+            for point in points
+        ]
+        return judged, complete
+
+    def _forward(self, problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
+        objective = problem.start()
+        if self.replacement and not problem.carries_weights:
+            raise ValueError(
+                "replacement=True gives members weights, which this ensemble cannot carry"
+            )
+        points: list[PathPoint] = []
+        chosen = np.zeros(problem.n_members, dtype=bool)
+        spent = 0.0
+        # With replacement the search ends after as many draws as members would have fitted.
+        draws = int(problem.budget * (1 + 1e-9) / problem.costs.mean()) if self.replacement else 0
+        while True:
+            new_cost = np.where(chosen, 0.0, problem.costs)
+            free = problem.fits(spent + new_cost)
+            if self.replacement:
+                free &= len(objective.selected) < draws
+            else:
+                free &= ~chosen
+            if not free.any():
+                break
+            best = self._best(objective, free, problem.costs if per_cost else None)
+            objective.add(best)
+            chosen[best] = True
+            if not self.replacement:
+                self._swap(problem, objective, chosen)
+            spent = float(problem.costs[chosen].sum())
+            points.append(problem.point(objective.selected, objective.score()))
+        return points, True
+
+    @staticmethod
+    def _best(objective: Objective, free: np.ndarray, costs: np.ndarray | None) -> int:
+        scores = objective.candidates()
+        if costs is not None:
+            current = objective.score()
+            base = scores[free].min() if np.isnan(current) else current
+            gains = scores - base
+            # A loss is no cheaper for being spread over a high cost.
+            scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
+        return _argbest(np.where(free, scores, -np.inf), objective.tiebreaks())
+
+    def _swap(self, problem: Problem, objective: Objective, chosen: np.ndarray) -> None:
+        """Replace chosen members while that improves the objective and fits the budget."""
+        limit = problem.n_members * 10 if self.exchanges == "auto" else int(self.exchanges)
+        for _ in range(limit):
+            scores = objective.swaps()
+            if scores is None:
+                if self.exchanges == "auto":
+                    return
+                scores = _swaps_one_by_one(objective)
+            inside = np.array(objective.selected)
+            spent = problem.costs[chosen].sum()
+            cost = spent - problem.costs[inside][:, None] + problem.costs[None, :]
+            scores = np.where(problem.fits(cost) & ~chosen[None, :], scores, -np.inf)
+            row, best = np.unravel_index(int(scores.argmax()), scores.shape)
+            current = objective.score()
+            if not scores[row, best] > current + _RELATIVE_GAIN * abs(current):
+                return
+            objective.drop(int(inside[row]))
+            objective.add(int(best))
+            chosen[inside[row]], chosen[best] = False, True
+
+    @staticmethod
+    def _backward(problem: Problem) -> tuple[list[PathPoint], bool]:
+        objective = problem.start()
+        for t in range(problem.n_members):
+            objective.add(t)
+        points = []
+        while True:
+            if problem.fits(problem.costs[objective.selected].sum()):
+                points.append(problem.point(objective.selected, objective.score()))
+            if len(objective.selected) == 1:
+                break
+            objective.drop(_argbest(objective.candidates(drop=True), objective.tiebreaks(True)))
+        if not points:
+            raise ValueError(
+                f"direction='backward' found nothing within the budget of {problem.budget:g}: "
+                "the last member left costs more; use direction='forward'"
+            )
+        return points[::-1], True
+
+
+def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None) -> int:
+    """Position of the best score; ties go to the better tiebreak, then to the first."""
+    top = scores.max()
+    tied = np.flatnonzero(scores >= top - _RELATIVE_GAIN * abs(top))
+    if tiebreaks is None or len(tied) == 1:
+        return int(tied[0])
+    return int(tied[tiebreaks[tied].argmax()])
+
+
+def _swaps_one_by_one(objective: Objective) -> np.ndarray:
+    """Scores of all swaps of an objective that has no closed form for them."""
+    before = list(objective.selected)
+    scores = np.empty((len(before), objective.n_members))
+    for position, member in enumerate(before):
+        objective.drop(member)
+        scores[position] = objective.candidates()
+        objective.add(member)
+    # Adding back moved every member to the end once: the order is as before.
+    assert objective.selected == before
+    return scores
+
+
+register_selector("greedy", GreedySelector)

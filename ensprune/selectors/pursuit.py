@@ -1,0 +1,261 @@
+"""Orthogonal matching pursuit over boosting stages, with non-negative weights.
+
+Dropping a stage of a sum shifts the raw score, so stages are chosen together with weights: each
+step adds the stage that promises the largest decrease of the loss and re-fits all weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize, nnls
+from scipy.special import expit, log_expit, logsumexp, softmax
+
+from ..link import Exp, Identity, Logistic, LogisticValue, Softmax
+from ..objectives.base import class_positions, normalised_weights
+from ..path import PathPoint
+from .base import Problem
+
+# Weights below this share of the largest are zero: the stage is left out again.
+_NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """A convex loss of raw scores: squared error, or a negative log-likelihood through the link.
+
+    Parameters
+    ----------
+    link : Link
+    target : ndarray of shape (n_outputs, n_samples)
+        Values, or one-hot labels (one row of 0 and 1 under the logistic link).
+    weight : ndarray of shape (n_samples,)
+    """
+
+    link: Any
+    target: np.ndarray
+    weight: np.ndarray
+
+    def value(self, raw: np.ndarray) -> float:
+        y, link = self.target, self.link
+        if isinstance(link, Logistic | LogisticValue):
+            margin = getattr(link, "scale", 1.0) * raw
+            loss = -(y * log_expit(margin) + (1 - y) * log_expit(-margin))[0]
+        elif isinstance(link, Softmax):
+            loss = logsumexp(raw, axis=0) - (y * raw).sum(axis=0)
+        elif isinstance(link, Exp):
+            loss = (np.exp(raw) - y * raw)[0]
+        else:
+            loss = 0.5 * ((raw - y) ** 2).sum(axis=0)
+        return float(self.weight @ loss)
+
+    def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""
+        y, link = self.target, self.link
+        if isinstance(link, Logistic | LogisticValue):
+            scale = getattr(link, "scale", 1.0)
+            p = expit(scale * raw)
+            gradient, curvature = scale * (p - y), scale**2 * p * (1 - p)
+        elif isinstance(link, Softmax):
+            p = softmax(raw, axis=0)
+            gradient, curvature = p - y, p * (1 - p)
+        elif isinstance(link, Exp):
+            mean = np.exp(raw)
+            gradient, curvature = mean - y, mean
+        else:
+            gradient, curvature = raw - y, np.ones_like(raw)
+        return self.weight * gradient, self.weight * curvature
+
+
+def _loss_of(problem: Problem) -> _Loss:
+    combiner = problem.combiner
+    weight = normalised_weights(problem.sample_weight, problem.outputs.shape[2])
+    if combiner.classes is None:
+        target = np.asarray(problem.y, dtype=np.float64)[None]
+    else:
+        labels = class_positions(problem.y, combiner.classes)
+        target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
+        if isinstance(combiner.link, Logistic):
+            target = target[1:]
+    return _Loss(combiner.link, target, weight)
+
+
+def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], bool]:
+    """Choose stages and their weights.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its combiner is a sum, or a vote whose total weight is then free. The loss is the one the
+        link belongs to, whatever the metric: squared error (identity), log-loss (logistic,
+        softmax), Poisson deviance (exponential).
+    per_cost : bool, default=False
+        Rank stages by decrease per cost.
+
+    Returns
+    -------
+    points : list of PathPoint
+        One per size reached; the objective is minus the loss.
+    complete : bool
+        Whether the budget, not the lack of a helpful stage, ended the search.
+
+    Notes
+    -----
+    With current weights ``w`` on the set ``S``, raw score ``r = offset + sum_S w_t f_t``, gradient
+    ``g`` and curvature ``h`` of the loss in ``r``, a stage promises the decrease
+    ``<-g, f_t>^2 / (2 <f_t, h f_t>)`` if ``<-g, f_t> > 0``. For squared error ``<f_t, f_t>`` is
+    that of the part of ``f_t`` orthogonal to the chosen stages, which makes the promise exact
+    (without the sign constraint), and a step costs O(n_members |S|) on the Gram matrix.
+
+    References
+    ----------
+    Pati, Rezaiifar & Krishnaprasad, "Orthogonal matching pursuit", Asilomar 1993. Chen, Billings
+    & Luo, "Orthogonal least squares methods and their application to non-linear system
+    identification", International Journal of Control 50 (1989). Lozano, Swirszcz & Abe, "Group
+    orthogonal matching pursuit for logistic regression", AISTATS 2011.
+    """
+    loss = _loss_of(problem)
+    state: _State = (
+        _SquaredState(problem, loss)
+        if isinstance(problem.combiner.link, Identity)
+        else _LikelihoodState(problem, loss)
+    )
+    native = problem.combiner.member_weights  # type: ignore[attr-defined]
+    chosen: list[int] = []
+    weights = np.zeros(0)
+    best: dict[int, PathPoint] = {}
+    tried: set[tuple[int, ...]] = set()
+    while True:
+        spent = problem.costs[chosen].sum()
+        free = problem.fits(spent + problem.costs)
+        free[chosen] = False
+        free &= native > 0
+        if not free.any():
+            complete = True
+            break
+        promise = np.where(free, state.promises(chosen, weights), -np.inf)
+        if per_cost:
+            promise = promise / np.maximum(problem.costs, np.finfo(float).tiny)
+        new = int(promise.argmax())
+        if not promise[new] > 0:
+            complete = False
+            break
+        chosen, weights, value = state.refit([*chosen, new], np.append(weights, 0.0))
+        key = tuple(sorted(chosen))
+        if not chosen or key in tried:
+            complete = False
+            break
+        tried.add(key)
+        known = best.get(len(chosen))
+        if known is None or -value > known.objective:
+            # Votes have learned weights already; a point's weights are factors on those.
+            best[len(chosen)] = problem.point(chosen, -value, weights / native[chosen])
+    if not best:
+        # No stage helps: the cheapest that is least bad, at its own weight.
+        fitting = np.flatnonzero(problem.fits(problem.costs))
+        values = [loss.value(state.offset + problem.outputs[t]) for t in fitting]
+        least = int(np.argmin(values))
+        return [problem.point([fitting[least]], -values[least])], False
+    return sorted(best.values(), key=lambda point: point.cost), complete
+
+
+class _State:
+    """What both losses share: the offset, and stages whose weight became zero leave again."""
+
+    def __init__(self, problem: Problem, loss: _Loss):
+        offset = problem.combiner.shifted(np.zeros(problem.outputs.shape[1:]))  # type: ignore[attr-defined]
+        self.offset: np.ndarray = offset
+        self.outputs = problem.outputs
+        self.loss = loss
+
+    def promises(self, chosen: list[int], weights: np.ndarray) -> np.ndarray:
+        """Expected decrease of the loss by each stage, shape (n_members,); 0 for none."""
+        raise NotImplementedError
+
+    def weights_for(self, chosen: list[int], start: np.ndarray) -> tuple[np.ndarray, float]:
+        """Non-negative weights of least loss, and that loss."""
+        raise NotImplementedError
+
+    def refit(self, chosen: list[int], start: np.ndarray) -> tuple[list[int], np.ndarray, float]:
+        weights, value = self.weights_for(chosen, start)
+        keep = weights > _NEGLIGIBLE * max(weights.max(), 1e-300)
+        return [t for t, kept in zip(chosen, keep, strict=True) if kept], weights[keep], value
+
+
+class _SquaredState(_State):
+    """Squared error: everything follows from the Gram matrix of the stages."""
+
+    def __init__(self, problem: Problem, loss: _Loss):
+        super().__init__(problem, loss)
+        n_members = len(self.outputs)
+        self.residual = loss.target - self.offset
+        self.gram = np.zeros((n_members, n_members))
+        self.pull = np.zeros(n_members)
+        length = max(1, (1 << 22) // n_members)
+        for start in range(0, self.outputs.shape[2], length):
+            block = slice(start, start + length)
+            # Values may be large against residuals: float64 keeps the difference.
+            rows = self.outputs[:, 0, block].astype(np.float64)
+            weighted = rows * loss.weight[block]
+            self.gram += weighted @ rows.T
+            self.pull += weighted @ self.residual[0, block]
+        self.constant = float(loss.weight @ (self.residual**2)[0])
+
+    def promises(self, chosen: list[int], weights: np.ndarray) -> np.ndarray:
+        slope = self.pull - self.gram[:, chosen] @ weights
+        left = np.diag(self.gram).copy()
+        if chosen:
+            inner = self.gram[np.ix_(chosen, chosen)]
+            across = self.gram[chosen]
+            left -= (across * np.linalg.lstsq(inner, across, rcond=None)[0]).sum(axis=0)
+        floor = 1e-10 * np.diag(self.gram).max()
+        return np.where((slope > 0) & (left > floor), slope**2 / np.maximum(left, floor), 0.0)
+
+    def weights_for(self, chosen: list[int], start: np.ndarray) -> tuple[np.ndarray, float]:
+        inner = self.gram[np.ix_(chosen, chosen)]
+        pull = self.pull[chosen]
+        # w'Gw - 2 p'w = |L'w - L^-1 p|^2 up to a constant.
+        values, vectors = np.linalg.eigh(inner)
+        values = np.maximum(values, 1e-12 * max(values.max(), 1e-300))
+        root = vectors * np.sqrt(values)
+        weights, _ = nnls(root.T, (vectors / np.sqrt(values)).T @ pull)
+        loss = self.constant - 2 * pull @ weights + weights @ inner @ weights
+        return weights, 0.5 * max(float(loss), 0.0)
+
+
+class _LikelihoodState(_State):
+    """Any convex loss: gradients over the samples, weights by L-BFGS-B."""
+
+    def raw(self, chosen: list[int], weights: np.ndarray) -> np.ndarray:
+        raw = self.offset.copy()
+        for t, weight in zip(chosen, weights, strict=True):
+            raw += weight * self.outputs[t].astype(np.float64, copy=False)
+        return raw
+
+    def promises(self, chosen: list[int], weights: np.ndarray) -> np.ndarray:
+        gradient, curvature = self.loss.derivatives(self.raw(chosen, weights))
+        dtype = self.outputs.dtype
+        slope = -np.einsum("tcn,cn->t", self.outputs, gradient.astype(dtype))
+        curve = np.einsum("tcn,tcn,cn->t", self.outputs, self.outputs, curvature.astype(dtype))
+        helps = (slope > 0) & (curve > 0)
+        return np.where(helps, slope**2 / np.where(helps, 2 * curve, 1.0), 0.0)
+
+    def weights_for(self, chosen: list[int], start: np.ndarray) -> tuple[np.ndarray, float]:
+        stages = self.outputs[chosen].astype(np.float64).reshape(len(chosen), -1)
+
+        def value_and_slope(weights: np.ndarray) -> tuple[float, np.ndarray]:
+            raw = self.offset + (weights @ stages).reshape(self.offset.shape)
+            gradient, _ = self.loss.derivatives(raw)
+            return self.loss.value(raw), stages @ gradient.ravel()
+
+        found = minimize(
+            value_and_slope,
+            np.where(start > 0, start, 1.0 if len(chosen) == 1 else 0.5),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0.0, None)] * len(chosen),
+            options={"maxiter": 100},
+        )
+        return found.x, float(found.fun)

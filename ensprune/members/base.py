@@ -48,6 +48,9 @@ class Members(ABC):
         Whether :meth:`subset` can give members weights of their own.
     needs_training_data : bool
         Whether a cut wants rows to refit something on, see :meth:`set_training_data`.
+    training : object or None
+        What those rows were turned into; it can be handed to members of the same estimator
+        opened later.
     """
 
     carries_weights: bool = True
@@ -55,6 +58,7 @@ class Members(ABC):
 
     def __init__(self, estimator: Any):
         self.estimator = estimator
+        self.training: Any = None
 
     @property
     @abstractmethod

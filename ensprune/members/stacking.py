@@ -159,7 +159,6 @@ class StackingMembers(Members):
                 "one: fit one ensemble per target"
             )
         super().__init__(stacking)
-        self._training: _MetaRows | None = None
 
     @property
     def n_members(self) -> int:
@@ -200,7 +199,7 @@ class StackingMembers(Members):
             classes=self._classes,
             members=np.arange(self.n_members),
             passes_through=bool(self.estimator.passthrough),
-            training=self._training,
+            training=self.training,
         )
 
     def bind(self, X: Any) -> Combiner:
@@ -285,7 +284,7 @@ class StackingMembers(Members):
         if self._classes is not None:
             y = self.estimator._label_encoder.transform(np.asarray(y))
         rows = X if self.estimator.passthrough else None
-        self._training = _MetaRows(outputs, rows, np.asarray(y), weight)
+        self.training = _MetaRows(outputs, rows, np.asarray(y), weight)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

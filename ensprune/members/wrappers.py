@@ -44,12 +44,21 @@ class WrappedMembers(Members):
         rewrap: Callable[[Any], Any],
         transform: Callable[[Any], Any] | None = None,
     ):
-        super().__init__(wrapper)
         self.inner = open_members(inner)
+        super().__init__(wrapper)
         self.carries_weights = self.inner.carries_weights
         self.needs_training_data = self.inner.needs_training_data
         self._rewrap = rewrap
         self._rows = (lambda X: X) if transform is None else transform
+
+    @property
+    def training(self) -> Any:  # type: ignore[override]
+        return self.inner.training
+
+    @training.setter
+    def training(self, rows: Any) -> None:
+        if rows is not None:
+            self.inner.training = rows
 
     @property
     def n_members(self) -> int:

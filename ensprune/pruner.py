@@ -5,15 +5,16 @@ How to read, judge, search and cut is decided in the rooms below; this one only 
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -21,16 +22,15 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
-    check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
 
 from .budget import CostLike, budget_of, member_costs
+from .delegation import DelegatesToPruned
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
@@ -42,18 +42,7 @@ from .validation import Validation, hold_out
 _HOLD_OUT = 0.25
 
 
-def _pruned_has(method: str) -> Any:
-    """Whether the pruned (or, before fitting, the given) estimator has a method."""
-
-    def check(pruner: EnsemblePruner) -> bool:
-        # A raw Booster before fitting, or a missing method: the AttributeError says which.
-        getattr(getattr(pruner, "pruned_estimator_", pruner.estimator), method)
-        return True
-
-    return available_if(check)
-
-
-class EnsemblePruner(MetaEstimatorMixin, BaseEstimator):
+class EnsemblePruner(DelegatesToPruned, MetaEstimatorMixin, BaseEstimator):
     """Cut an ensemble down to a budget while keeping its validation score.
 
     Fits the ensemble (unless it comes frozen), reads what each member contributes on validation
@@ -151,7 +140,7 @@ default="members"
     5
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"]), HasMethods(["predict"])],
         # Ranges depend on the ensemble: budget.py says what is allowed.
         "target_size": [numbers.Real],
@@ -245,14 +234,14 @@ default="members"
             raise ValueError("sample_weight_val was given without X_val and y_val")
         if X_val is not None and self.validation == "oob":
             raise ValueError("validation='oob' takes no X_val; give validation='auto'")
-        check_consistent_length(X, y, sample_weight)
+        X, y, sample_weight = indexable(X, y, sample_weight)
         y = column_or_1d(y, warn=True)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         selector = make_selector(self.selector)
 
         if X_val is not None:
-            check_consistent_length(X_val, y_val, sample_weight_val)
+            X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
             y_val = column_or_1d(y_val, warn=True)
             if sample_weight_val is not None:
                 sample_weight_val = _check_sample_weight(
@@ -468,121 +457,6 @@ default="members"
         if self.verbose:
             print(f"[EnsemblePruner] {message}")
 
-    # --- an estimator like the one inside -------------------------------------------------------
-
-    @_pruned_has("predict")
-    def predict(self, X: Any) -> np.ndarray:
-        """Predictions of the pruned ensemble.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.predict(X)
-
-    @_pruned_has("predict_proba")
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of the pruned ensemble.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.predict_proba(X)
-
-    @_pruned_has("predict_log_proba")
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithms of the class probabilities of the pruned ensemble.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.predict_log_proba(X)
-
-    @_pruned_has("decision_function")
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Decision function of the pruned ensemble.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.decision_function(X)
-
-    @_pruned_has("transform")
-    def transform(self, X: Any) -> Any:
-        """What the pruned ensemble transforms rows to (voting, stacking).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        array-like
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.transform(X)
-
-    @_pruned_has("score")
-    def score(self, X: Any, y: Any, **params: Any) -> float:
-        """The pruned ensemble's own ``score``: accuracy or R2.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        **params : dict
-            Handed on, such as ``sample_weight``.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.score(X, y, **params)
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Labels of a classifier."""
-        return self._of_full("classes_")
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features seen in fitting."""
-        return self._of_full("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the features seen in fitting, where they have names."""
-        return self._of_full("feature_names_in_")
-
-    def _of_full(self, attribute: str) -> Any:
-        if "estimator_" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {attribute} yet")
-        return getattr(self.estimator_, attribute)
-
     def get_metadata_routing(self) -> MetadataRouter:
         """Metadata routing: ``fit`` consumes weights itself and routes to the ensemble's ``fit``.
 
@@ -603,7 +477,8 @@ default="members"
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = inner.classifier_tags
+        if inner.classifier_tags is not None:
+            tags.classifier_tags = dataclasses.replace(inner.classifier_tags, multi_label=False)
         tags.regressor_tags = inner.regressor_tags
         tags.transformer_tags = inner.transformer_tags
         tags.input_tags = inner.input_tags

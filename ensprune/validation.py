@@ -185,7 +185,7 @@ def _sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> np.ndarray 
     if getattr(scorer, "_kwargs", None):
         return None
     if metric is accuracy_score:
-        return (estimator.predict_ == y).astype(np.float64)
+        return np.asarray(estimator.predict_ == y, dtype=np.float64)
     if metric is mean_absolute_error:
         return np.abs(estimator.predict_ - y)
     if metric in (mean_squared_error, root_mean_squared_error, r2_score):

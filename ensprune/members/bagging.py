@@ -95,7 +95,7 @@ def _output(
     member: Any, X: Any, shape: tuple[int, int], dtype: type, classifies: bool
 ) -> np.ndarray:
     """One member's output (n_outputs, n_samples) on its own columns."""
-    output = np.zeros(shape, dtype=dtype)
+    output: np.ndarray = np.zeros(shape, dtype=dtype)
     if not classifies:
         output[0] = member.predict(X)
     elif not hasattr(member, "predict_proba"):

@@ -211,14 +211,18 @@ class Members(ABC):
         """
         return None
 
-    def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+    def set_training_data(  # noqa: B027
+        self, X: Any, y: Any, sample_weight: np.ndarray | None = None
+    ) -> None:
         """Give the rows the ensemble was trained on to families whose cut needs them again.
 
         Only stacking does (:attr:`needs_training_data`): its final estimator is refitted on the
         kept columns.
         """
 
-    def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+    def set_blending_data(  # noqa: B027
+        self, X: Any, y: Any, sample_weight: np.ndarray | None = None
+    ) -> None:
         """The same where only rows are left that the ensemble was not trained on."""
 
     def _checked(
@@ -227,9 +231,7 @@ class Members(ABC):
         """Validated ``indices`` and ``weights`` of :meth:`subset`; equal means become None."""
         given = np.asarray(indices)
         if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu":
-            raise ValueError(
-                f"indices must be a non-empty flat sequence of int, got {indices!r}"
-            )
+            raise ValueError(f"indices must be a non-empty flat sequence of int, got {indices!r}")
         if given.min() < 0 or given.max() >= self.n_members:
             raise ValueError(
                 f"indices must lie in [0, {self.n_members - 1}], got values from {given.min()} "
@@ -353,7 +355,9 @@ def map_members(
     n_jobs: int | None,
 ) -> np.ndarray:
     """Fill ``(len(indices), *shape)`` with ``read(member)``, members side by side in threads."""
-    result = np.empty((len(indices), *shape), dtype=dtype)  # (n_members, n_outputs, n_samples)
+    result: np.ndarray = np.empty(
+        (len(indices), *shape), dtype=dtype
+    )  # (n_members, n_outputs, n_samples)
 
     def fill(position: int, member: int) -> None:
         result[position] = read(member)

@@ -72,9 +72,7 @@ class MetaCombiner(Combiner):
         kept = np.asarray(indices, dtype=np.intp)
         if np.array_equal(kept, np.arange(len(self.members))):
             return self
-        cut = replace(
-            self, members=self.members[kept], widths=tuple(self.widths[t] for t in kept)
-        )
+        cut = replace(self, members=self.members[kept], widths=tuple(self.widths[t] for t in kept))
         if self.training is not None:
             return replace(cut, final=cut._refitted())
         return replace(cut, final=self._sliced(kept))
@@ -135,7 +133,7 @@ class MetaCombiner(Combiner):
 
 def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
     """The final estimator's input: members' columns side by side, then the original ones."""
-    columns = [output[:width].T for output, width in zip(outputs, widths, strict=True)]
+    columns: list[Any] = [output[:width].T for output, width in zip(outputs, widths, strict=True)]
     if rows is None:
         return np.hstack(columns)
     if sparse.issparse(rows):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,7 @@ class CalibratedCombiner(Combiner):
     classes: np.ndarray
     weights: np.ndarray | None = None
     kind: str = "calibrated"
-    link: Probability = Probability()
+    link: Probability = field(default_factory=Probability)
 
     def take(self, indices: Indices, weights: np.ndarray | None = None) -> CalibratedCombiner:
         kept = np.asarray(indices, dtype=np.intp)

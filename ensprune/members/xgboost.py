@@ -135,16 +135,15 @@ class XGBoostMembers(Members):
         Which number ``base_score`` is, and on which scale, depends on objective and version. A
         base margin takes its place, so the difference it makes is what is looked for.
         """
-        with_it, without = (
-            self._booster.inplace_predict(
-                self._missing_row,
-                predict_type="margin",
-                iteration_range=(0, 1),
-                base_margin=base_margin,
+        margins = []
+        for base_margin in (None, np.zeros((1, self._layout.n_outputs), dtype=np.float32)):
+            # Not in place: there, dart before XGBoost 3.4 weights the base margin.
+            row = xgboost.DMatrix(self._missing_row, base_margin=base_margin, nthread=1)
+            margin = self._booster.predict(
+                row, output_margin=True, iteration_range=(0, 1), validate_features=False
             )
-            for base_margin in (None, np.zeros((1, self._layout.n_outputs), dtype=np.float32))
-        )
-        return (with_it.astype(np.float64) - without).ravel()
+            margins.append(margin.astype(np.float64).ravel())
+        return margins[0] - margins[1]
 
     def outputs(
         self,
@@ -204,9 +203,10 @@ class XGBoostMembers(Members):
         threads = effective_n_jobs(threads or -1)
         # Single-threaded predictions side by side: turning their result samples-last is then
         # parallel as well, and happens while the result is in cache.
-        share = -(-n_samples // threads)
+        share = max(_BLOCK, -(-n_samples // threads))
+        batches = gen_batches(n_samples, min(_ROWS, share)) if n_samples else ()
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, gen_batches(n_samples, max(_BLOCK, min(_ROWS, share)))))
+            list(pool.map(fill, batches))
         return result
 
     def _leaf_booster(self, indices: Indices | None) -> xgboost.Booster:

@@ -86,8 +86,10 @@ def read_layout(booster: xgboost.Booster) -> Layout:
         If it has not been trained.
     """
     try:
-        learner = json.loads(booster.save_config())["learner"]
-        n_rounds = booster.num_boosted_rounds()
+        # Reading the configuration repeats the warnings of training.
+        with xgboost.config_context(verbosity=0):
+            learner = json.loads(booster.save_config())["learner"]
+            n_rounds = booster.num_boosted_rounds()
     except xgboost.core.XGBoostError as error:  # no rows seen, so no number of features
         raise NotFittedError("this Booster is not fitted; train it first") from error
     ensemble = learner["gradient_booster"]

@@ -179,10 +179,10 @@ def test_voting_lists_agree():
     voting, X, y = fitted(family)
     cut = open_members(voting).subset([2, 0])
     assert [name for name, _ in cut.estimators] == ["tree", "stump"]
-    assert cut.weights == [1.7, 1.1]
+    assert cut.weights == [1.75, 1.125]
     assert list(cut.named_estimators_) == ["tree", "stump"]
     assert cut.fit(X, y).predict(X[:3]).shape == (3,)
-    assert voting.weights == [1.1, 2.3, 1.7, 0.6]
+    assert voting.weights == [1.125, 2.25, 1.75, 0.5]
 
 
 def test_voting_with_a_dropped_entry():

@@ -48,9 +48,7 @@ def test_forward_is_the_naive_greedy_loop(scoring, seed):
     path = GreedySelector(exchanges=0).select(problem)
     chosen = []
     for _ in range(5):
-        scores = {
-            t: problem.evaluate([*chosen, t]) for t in range(9) if t not in chosen
-        }
+        scores = {t: problem.evaluate([*chosen, t]) for t in range(9) if t not in chosen}
         best = max(scores.values())
         chosen.append(path[-1].indices[len(chosen)])
         assert scores[chosen[-1]] == pytest.approx(best, abs=1e-12)
@@ -132,9 +130,7 @@ def test_ties_do_not_favour_members_already_chosen():
 def test_a_member_that_does_not_fit_is_skipped():
     y = np.arange(4.0)
     outputs = [[y + 0.1], [y - 0.5], [y + 0.6], [y - 0.7]]
-    problem = problem_of(
-        outputs, y, scoring="neg_mean_squared_error", budget=5, costs=[9, 2, 2, 2]
-    )
+    problem = problem_of(outputs, y, scoring="neg_mean_squared_error", budget=5, costs=[9, 2, 2, 2])
     for selector in (GreedySelector(), FirstSelector(), RandomSelector(0)):
         final = selector.select(problem)[-1]
         assert 0 not in final.indices
@@ -147,9 +143,7 @@ def test_gain_per_cost_is_tried_too():
     # exactly the truth. Against the worst member's -9 the gains are 8.84 / 4 and 8.75 / 2.
     y = np.zeros(4)
     outputs = [[y + 0.4], [y + 0.5], [y - 0.5], [y + 3.0]]
-    problem = problem_of(
-        outputs, y, scoring="neg_mean_squared_error", budget=4, costs=[4, 2, 2, 1]
-    )
+    problem = problem_of(outputs, y, scoring="neg_mean_squared_error", budget=4, costs=[4, 2, 2, 1])
     final = GreedySelector().select(problem)[-1]
     assert set(final.indices) == {1, 2}
     assert final.objective == pytest.approx(0.0)

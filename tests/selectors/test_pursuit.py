@@ -69,9 +69,7 @@ def test_pursuit_is_close_to_the_best_subset():
     outputs = rng.normal(size=(8, 1, 80))
     y = outputs[[1, 4, 6], 0].T @ [2.0, 1.0, 0.5] + 0.2 * rng.normal(size=80)
     point = GreedySelector().select(sum_problem(outputs, y, Identity(), budget=3))[-1]
-    best = min(
-        itertools.combinations(range(8), 3), key=lambda s: nnls(outputs[list(s), 0].T, y)[1]
-    )
+    best = min(itertools.combinations(range(8), 3), key=lambda s: nnls(outputs[list(s), 0].T, y)[1])
     assert set(point.indices) == set(best) == {1, 4, 6}
 
 

@@ -1,0 +1,28 @@
+"""Weight-level pruning of multi-layer perceptrons: sparse and narrow networks."""
+
+from ensprune.mlp.criteria import weight_scores
+from ensprune.mlp.finetune import finetune
+from ensprune.mlp.l0_program import l0_program
+from ensprune.mlp.l1_program import l1_program
+from ensprune.mlp.layer import PrunedLayer, prune_layer
+from ensprune.mlp.neurons import neuron_scores, remove_neurons
+from ensprune.mlp.path import SparsityPath, SparsityStep
+from ensprune.mlp.pruner import MLPPruner
+from ensprune.mlp.schedules import schedule_fractions
+from ensprune.mlp.scopes import erk_sparsities
+
+__all__ = [
+    "MLPPruner",
+    "PrunedLayer",
+    "SparsityPath",
+    "SparsityStep",
+    "erk_sparsities",
+    "finetune",
+    "l0_program",
+    "l1_program",
+    "neuron_scores",
+    "prune_layer",
+    "remove_neurons",
+    "schedule_fractions",
+    "weight_scores",
+]

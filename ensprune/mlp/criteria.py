@@ -130,6 +130,6 @@ def damped_hessian(X: np.ndarray, damping: float = 0.01) -> np.ndarray:
     The damping keeps the inverse finite where inputs are constant or collinear.
     """
     H = X.T @ X / len(X)
-    ridge = damping * np.trace(H) / len(H)
-    H[np.diag_indices_from(H)] += ridge if ridge > 0 else 1.0
+    mean_diagonal = np.trace(H) / len(H)
+    H[np.diag_indices_from(H)] += damping * mean_diagonal if mean_diagonal > 0 else 1.0
     return H

@@ -50,7 +50,7 @@ def neuron_scores(
         - "random": uniform on [0, 1);
         - "taylor": mean over samples of ``|c * dL/da|`` [1]_;
         - "activation": standard deviation of the activation;
-        - "wanda": that times the L1 norm of the weights out;
+        - "wanda": that times the L2 norm of the weights out;
         - "obs": rise of the next layer's squared output error when the neuron goes and the others'
           outgoing weights adapt: ``||W_out[j]||^2 / (2 [H^-1]_jj)``;
         - "group_lasso": the penalty at which the neuron enters the group-lasso path that rebuilds
@@ -97,7 +97,7 @@ def neuron_scores(
     if criterion == "activation":
         return centred.std(axis=0)
     if criterion == "wanda":
-        return centred.std(axis=0) * np.abs(W_out).sum(axis=1)
+        return centred.std(axis=0) * np.linalg.norm(W_out, axis=1)
     if criterion == "obs":
         inverse = linalg.inv(damped_hessian(centred, damping))
         scores = (W_out**2).sum(axis=1) / (2 * np.diag(inverse))
@@ -196,4 +196,41 @@ def remove_neurons(
         small.intercepts_[layer] = np.ascontiguousarray(b, dtype=net.intercepts_[layer].dtype)
     sizes = tuple(int(k.sum()) for k in keep)
     small.set_params(hidden_layer_sizes=sizes)
+    return small
+
+
+def remove_dead_neurons(net: Any) -> Any:
+    """Return the network without hidden neurons that nothing enters or that nothing leaves.
+
+    Sparse networks have them. A neuron with no incoming weight is a constant, which the next bias
+    takes over; the predictions are the same up to rounding. Each layer keeps at least one neuron.
+
+    Parameters
+    ----------
+    net : MLPClassifier or MLPRegressor
+        A fitted network; it is not changed.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+    """
+    small = copy_network(net)
+    found = True
+    while found:
+        found = False
+        for layer in range(len(small.coefs_) - 1):
+            W, b, W_next = small.coefs_[layer], small.intercepts_[layer], small.coefs_[layer + 1]
+            constant = ~W.any(axis=0)
+            dead = constant | ~W_next.any(axis=1)
+            if dead.all():
+                dead[0] = False
+            if not dead.any():
+                continue
+            found = True
+            folded = constant & dead
+            small.intercepts_[layer + 1] += hidden_activation(net, b[folded]) @ W_next[folded]
+            small.coefs_[layer], small.intercepts_[layer] = W[:, ~dead], b[~dead]
+            small.coefs_[layer + 1] = W_next[~dead]
+    small.coefs_ = [np.ascontiguousarray(W) for W in small.coefs_]
+    small.set_params(hidden_layer_sizes=tuple(W.shape[1] for W in small.coefs_[:-1]))
     return small

@@ -66,7 +66,9 @@ def l1_program(
     coef : ndarray of shape (n_in, n_out)
     bias : ndarray of shape (n_out,)
     proof : dict
-        ``status``, ``objective`` (the L1 norm, or NaN), ``bound``, ``gap``.
+        ``status``, ``objective`` (the L1 norm, or NaN), ``bound``, ``gap``. Status "relaxed": no
+        weights on `X` come within epsilon of `target`, as may happen behind layers that were pruned;
+        epsilon was doubled for such neurons until some do.
 
     References
     ----------
@@ -90,7 +92,8 @@ def l1_program(
     if not by_programme:
         return coef, bias, {"status": "coordinate_descent"}
     outcomes = [o for _, _, o in found]
-    status = "optimal" if all(o.status == "optimal" for o in outcomes) else "time_limit"
+    statuses = {o.status for o in outcomes}
+    status = next((s for s in ("time_limit", "relaxed") if s in statuses), "optimal")
     # Refitting to a sparsity leaves the programme's solution, and with it what was proven of it.
     if sparsity is not None:
         return coef, bias, {"status": status}
@@ -106,21 +109,25 @@ def _l1_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
 
     def programme(eps):
         left = time_limit - (time.monotonic() - started)
-        return _l1_solve(X, z, eps * scale, relu, intercept, left)
+        return solve_neuron(X, z, eps * scale, relu, intercept, left)
 
     if epsilon is not None:
         w, b, outcome = programme(epsilon)
-        if w is None:
-            w, b = w_dense, (z - X @ w_dense).mean() if intercept else 0.0
-        return w, b, outcome
+        relaxed = outcome.status == "infeasible"
+        while outcome.status == "infeasible":
+            epsilon *= 2
+            w, b, outcome = programme(epsilon)
+        if w is None:  # out of time: the dense weights
+            return w_dense, (z - X @ w_dense).mean() if intercept else 0.0, outcome
+        return w, b, Outcome("relaxed", outcome.objective, outcome.bound) if relaxed else outcome
     low, high = 0.0, 1.0
     best: tuple[np.ndarray, Outcome] | None = None
     while best is None or high - low > 0.02 * high:
         eps = high if best is None else (low + high) / 2
         w, _, outcome = programme(eps)
-        if w is None:  # out of time
+        if outcome.status == "time_limit":
             break
-        if np.count_nonzero(w) <= n_keep:
+        if w is not None and np.count_nonzero(w) <= n_keep:
             best, high = (w, outcome), eps
         else:
             low = eps
@@ -136,7 +143,10 @@ def _l1_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
     return *_least_squares(X, z, chosen, intercept), outcome
 
 
-def _l1_solve(X, z, eps, relu, intercept, time_limit):
+def solve_neuron(
+    X: np.ndarray, z: np.ndarray, eps: float, relu: bool, intercept: bool, time_limit: float
+) -> tuple[np.ndarray | None, float, Outcome]:
+    """Solve the programme of one output neuron; weights (None if none were found), bias, outcome."""
     import pulp
 
     n_samples, n_in = X.shape
@@ -157,7 +167,7 @@ def _l1_solve(X, z, eps, relu, intercept, time_limit):
         problem += linear([*terms, output], np.append(rows[n], -1.0)) == 0
     outcome = minimise(problem, time_limit)
     if outcome.status != "optimal":
-        return None, 0.0, Outcome("time_limit", np.nan, np.nan)
+        return None, 0.0, outcome
     found = np.array([v.varValue for v in w])
     found[np.abs(found) <= _ZERO * max(np.abs(found).max(), 1.0)] = 0.0
     return found, float(terms[-1].varValue) if intercept else 0.0, outcome

@@ -33,7 +33,8 @@ class PrunedLayer:
     error : float
         ``||X W + b - (X W' + b')||_F / ||X W + b - mean||_F``; NaN if no `X` was given.
     status : str
-        "ranked"; for programmes "optimal", "time_limit" (the incumbent is returned) or
+        "ranked"; for programmes "optimal", "time_limit" (the incumbent is returned), "relaxed"
+        (no weights come within epsilon of the target, so it was doubled until some do) or
         "coordinate_descent" (the programme was too large, see :func:`prune_layer`).
     objective : float
         Of the programme: L1 norm or number of non-zero weights. NaN for "rank".

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
 from ensprune.mlp.criteria import damped_hessian
 
@@ -78,10 +79,7 @@ def reconstruct(W: np.ndarray, H: np.ndarray, mask: np.ndarray, n_jobs: int | No
     ndarray of shape (n_in, n_out)
         Zero outside the mask.
     """
-    columns = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(_solve_column)(W[:, j], H, mask[:, j]) for j in range(W.shape[1])
-    )
-    return np.column_stack([w for w, _ in columns])
+    return _solve_columns(W, H, mask, n_jobs)[0]
 
 
 def obs_prune(
@@ -120,18 +118,24 @@ def obs_prune(
     """
     mask = np.ones(W.shape, dtype=bool) if mask is None else mask.copy()
     start = int((~mask).sum())
-    current = W
     for goal in np.linspace(start, max(n_zeros, start), n_rounds + 1)[1:].round().astype(int):
-        columns = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(_solve_column)(W[:, j], H, mask[:, j], True) for j in range(W.shape[1])
-        )
-        current = np.column_stack([w for w, _ in columns])
-        scores = np.column_stack([s for _, s in columns])
+        scores = _solve_columns(W, H, mask, n_jobs, score=True)[1]
         mask = np.ones(W.size, dtype=bool)
         mask[np.argsort(scores, axis=None, kind="stable")[:goal]] = False
         mask = mask.reshape(W.shape)
-    current = reconstruct(W, H, mask, n_jobs)
-    return current, mask
+    return reconstruct(W, H, mask, n_jobs), mask
+
+
+def _solve_columns(
+    W: np.ndarray, H: np.ndarray, mask: np.ndarray, n_jobs: int | None, score: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    # Many small factorisations: threads inside each of them cost more than they give, many times
+    # more on a busy machine. The limit ends with the block.
+    with threadpool_limits(1, user_api="blas"):
+        columns = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(_solve_column)(W[:, j], H, mask[:, j], score) for j in range(W.shape[1])
+        )
+    return np.column_stack([w for w, _ in columns]), np.column_stack([s for _, s in columns])
 
 
 def _solve_column(

@@ -36,7 +36,7 @@ def diabetes():
 @pytest.fixture(scope="session")
 def diabetes_net(diabetes):
     X, y = diabetes
-    return fit_quietly(MLPRegressor((10, 6), max_iter=200, random_state=0), X, y)
+    return fit_quietly(MLPRegressor(hidden_layer_sizes=(10, 6), max_iter=200, random_state=0), X, y)
 
 
 @pytest.fixture

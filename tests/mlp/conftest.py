@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
 
 
 def fit_quietly(net, X, y):
@@ -42,3 +43,10 @@ def diabetes_net(diabetes):
 @pytest.fixture
 def rng():
     return np.random.RandomState(0)
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    """Networks this small lose more to threads than they gain."""
+    with threadpool_limits(1, user_api="blas"):
+        yield

@@ -6,7 +6,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from ensprune.mlp import MLPPruner
 
-SETTINGS = {"hidden_layer_sizes": (16,), "max_iter": 100, "learning_rate_init": 0.02}
+SETTINGS = {"hidden_layer_sizes": (16,), "max_iter": 40, "learning_rate_init": 0.05}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

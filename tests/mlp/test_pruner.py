@@ -124,18 +124,21 @@ def test_zeros_stay_zero_whatever_the_network_was_trained_with(digits, solver, e
 
 def test_predicts_where_ensprune_is_not_installed(digits, digits_net, tmp_path):
     X, y = digits[0][:300], digits[1][:300]
+    stored = []
     for structure in ("weight", "neuron"):
         pruner = MLPPruner(FrozenEstimator(digits_net), sparsity=0.5, structure=structure)
         small = pruner.fit(X, y).pruned_estimator_
-        file = tmp_path / f"{structure}.pkl"
-        file.write_bytes(pickle.dumps((small, X[:20], small.predict_proba(X[:20]))))
-        code = (
-            "import sys, pickle; sys.modules['ensprune'] = None\n"
-            "net, X, p = pickle.load(open(sys.argv[1], 'rb'))\n"
-            "assert (net.predict_proba(X) == p).all()"
-        )
-        done = subprocess.run([sys.executable, "-I", "-c", code, file], capture_output=True)
-        assert done.returncode == 0, done.stderr
+        stored.append((small, X[:20], small.predict_proba(X[:20])))
+    (tmp_path / "nets.pkl").write_bytes(pickle.dumps(stored))
+    code = (
+        "import sys, pickle; sys.modules['ensprune'] = None\n"
+        "for net, X, p in pickle.load(open(sys.argv[1], 'rb')):\n"
+        "    assert (net.predict_proba(X) == p).all()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, tmp_path / "nets.pkl"], capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_unfitted_estimator_is_trained_and_left_unfitted(digits):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def load_fashion_mnist() -> tuple[np.ndarray, np.ndarray]:
         return file["X"], file["y"]
 
 
-def _path():
+def _path() -> Any:
     try:
         installed = resources.files("ensprune._datasets") / FILE_NAME
         if installed.is_file():

@@ -8,6 +8,7 @@ from ensprune.mlp.l0_program import l0_program
 from ensprune.mlp.l1_program import l1_program
 from ensprune.mlp.layer import PrunedLayer, prune_layer
 from ensprune.mlp.neurons import neuron_scores, remove_dead_neurons, remove_neurons
+from ensprune.mlp.obs import obs_eliminate, obs_prune, reconstruct
 from ensprune.mlp.path import SparsityPath, SparsityStep
 from ensprune.mlp.pruner import MLPPruner
 from ensprune.mlp.schedules import schedule_fractions
@@ -26,8 +27,11 @@ __all__ = [
     "l0_program",
     "l1_program",
     "neuron_scores",
+    "obs_eliminate",
+    "obs_prune",
     "prune_layer",
     "prune_member_weights",
+    "reconstruct",
     "remove_dead_neurons",
     "remove_neurons",
     "schedule_fractions",

@@ -134,7 +134,7 @@ def cut_weights(
                 "epsilon": pruner.epsilon,
                 "time_limit": pruner.time_limit,
                 "relu": net.activation == "relu" and layer < last,
-                "margins": net.out_activation_ == "softmax" and layer == last,
+                "margins": layer == last and _decides_one_class(net),
             }
         result = prune_layer(W, seen, **how)
         results.append(result)
@@ -143,6 +143,13 @@ def cut_weights(
         if layer < last:
             seen = hidden_activation(net, seen @ cut.coefs_[layer] + cut.intercepts_[layer])
     return cut, [r.mask for r in results], results if pruner.method != "rank" else []
+
+
+def _decides_one_class(net: Any) -> bool:
+    """Return whether the outputs matter by the class they give: no regression, no multilabel."""
+    return net.out_activation_ == "softmax" or (
+        net.out_activation_ == "logistic" and net.n_outputs_ == 1
+    )
 
 
 def _weight_masks(pruner, net, masks, sparsities, inputs, outputs, y, rng):

@@ -13,9 +13,10 @@ from sklearn.linear_model import enet_path
 
 from ensprune.mlp.solver import Outcome, add_variable, linear, minimise
 
-# Entries of X (n_samples * n_in). HiGHS takes about 0.2 s for one output neuron at 50,000 entries,
-# 0.5 s at 100,000 and 3.5 s at 300,000, and a search for a sparsity solves about ten of them;
-# coordinate descent works on X'X, whose size does not depend on the number of rows.
+# Entries of X (n_samples * n_in). One solve for one output neuron takes HiGHS tenths of a second at
+# this size, and from here on more than in proportion (benchmarks/mlp.py prints it); a search for a
+# sparsity takes about ten solves for each neuron. Coordinate descent works on X'X, whose size does
+# not depend on the number of rows.
 L1_PROGRAM_MAX_ENTRIES = 50_000
 _ZERO = 1e-7  # HiGHS's feasibility tolerance: smaller weights are zero
 
@@ -36,7 +37,7 @@ def l1_program(
 
     One linear programme for each output neuron, in PuLP. Where ``X`` has more than 50,000 entries
     the programme is replaced by the lasso path (coordinate descent on ``X'X``), which bounds the
-    squared error instead of the largest: HiGHS takes seconds a neuron from there on.
+    squared error instead of the largest: from there on HiGHS takes seconds for each neuron.
 
     Parameters
     ----------

@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits
 from ensprune.mlp.criteria import damped_hessian
 
 
-def eliminate(w: np.ndarray, H_inv: np.ndarray, drop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def obs_eliminate(
+    w: np.ndarray, H_inv: np.ndarray, drop: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Remove weights of one output neuron and update the others: the OBC column update.
 
     Parameters

@@ -61,6 +61,7 @@ class MLPPruner(MetaEstimatorMixin, BaseEstimator):
         What a weight is worth: "magnitude", "l2", "random", "taylor", "wanda" or "obs", see
         :func:`weight_scores`. For neurons also "activation" and "group_lasso", see
         :func:`neuron_scores`. "obs" also gives the remaining weights new values after every cut.
+        Criteria that look at inputs see their deviations from the mean: intercepts carry the means.
     scope : {"global", "layer", "erk"}, default="global"
         Where scores are compared: over the whole network, within each layer, or within each layer
         with Erdos-Renyi-Kernel shares (:func:`erk_sparsities`).

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensprune.mlp.criteria import damped_hessian
-from ensprune.mlp.obs import eliminate, obs_prune, reconstruct, refit_targets
+from ensprune.mlp.obs import obs_eliminate, obs_prune, reconstruct, refit_targets
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def layer(rng):
 def test_one_elimination_is_hassibi_and_storks_formula(layer):
     X, W = layer
     H_inv = np.linalg.inv(damped_hessian(X))
-    w, _ = eliminate(W[:, 0], H_inv, np.array([2]))
+    w, _ = obs_eliminate(W[:, 0], H_inv, np.array([2]))
     expected = W[:, 0] - H_inv[:, 2] * W[2, 0] / H_inv[2, 2]
     np.testing.assert_allclose(w, expected, atol=1e-12)
     assert w[2] == 0.0
@@ -27,9 +27,9 @@ def test_one_elimination_is_hassibi_and_storks_formula(layer):
 def test_eliminating_one_by_one_equals_eliminating_together(layer):
     X, W = layer
     w, H_inv = W[:, 0], np.linalg.inv(damped_hessian(X))
-    together, _ = eliminate(w, H_inv, np.array([0, 3, 4]))
+    together, _ = obs_eliminate(w, H_inv, np.array([0, 3, 4]))
     for index in (3, 0, 4):
-        w, H_inv = eliminate(w, H_inv, np.array([index]))
+        w, H_inv = obs_eliminate(w, H_inv, np.array([index]))
     np.testing.assert_allclose(w, together, atol=1e-10)
 
 
@@ -39,7 +39,7 @@ def test_reconstruction_is_the_sum_of_all_eliminations(layer, rng):
     mask = rng.uniform(size=W.shape) > 0.5
     rebuilt = reconstruct(W, H, mask)
     for j in range(W.shape[1]):
-        w, _ = eliminate(W[:, j], np.linalg.inv(H), np.flatnonzero(~mask[:, j]))
+        w, _ = obs_eliminate(W[:, j], np.linalg.inv(H), np.flatnonzero(~mask[:, j]))
         np.testing.assert_allclose(rebuilt[:, j], w, atol=1e-10)
     assert (rebuilt[~mask] == 0).all()
 

@@ -164,6 +164,31 @@ def test_regression(diabetes, diabetes_net):
     assert pruner.score(X, y) == pruner.pruned_estimator_.score(X, y)
 
 
+def test_multilabel_and_two_targets(digits):
+    X, y = digits[0][:200], digits[1][:200]
+    several = np.column_stack([y % 2, y > 4])
+    for net in (MLPClassifier, MLPRegressor):
+        full = net(hidden_layer_sizes=(12,), max_iter=300, tol=0.05, random_state=0)
+        for structure in ("weight", "neuron"):
+            pruner = MLPPruner(
+                full, sparsity=0.5, criterion="taylor", structure=structure, n_steps=2, random_state=0
+            ).fit(X, several)  # fmt: skip
+            assert pruner.predict(X).shape == (200, 2)
+            assert np.isfinite(pruner.score_pruned_)
+
+
+def test_l0_program_keeps_the_decisions_of_a_binary_classifier(digits):
+    few = digits[1] < 2
+    X, y = digits[0][few][:60], digits[1][few][:60]
+    net = MLPClassifier((4,), max_iter=300, tol=0.01, learning_rate_init=0.01, random_state=0)
+    pruner = MLPPruner(
+        FrozenEstimator(net.fit(X, y)), method="l0_program", epsilon=0.5, finetune_epochs=0,
+        time_limit=4.0, validation=None, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert pruner.sparsity_ > 0.5
+    assert pruner.score_pruned_ == pruner.score_full_
+
+
 def test_obs_reconstruction_beats_plain_magnitude_without_training(digits, digits_net):
     X, y = digits
     scores = {}

@@ -107,7 +107,7 @@ def draw(table, dense_score, path):
     ax.axhline(dense_score, color="grey", linestyle="--", linewidth=1, label="dense")
     ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     ax.set(xlabel="Sparsity", ylabel="Test accuracy", xlim=(0.08, 1.0))
-    ax.set_title("One network, three ways to prune it")
+    ax.set_title("One network, four ways to prune it")
     ax.grid(alpha=0.3)
     ax.legend(loc="lower left")
     figure.savefig(path, dpi=150)

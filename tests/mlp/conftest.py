@@ -18,7 +18,11 @@ def fit_quietly(net, X, y):
 
 @pytest.fixture(scope="session")
 def digits():
-    X, y = load_digits(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # old scikit-learn reading with new numpy
+        X, y = load_digits(return_X_y=True)
     return X / 16, y
 
 

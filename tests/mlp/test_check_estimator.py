@@ -11,8 +11,10 @@ SETTINGS = {"hidden_layer_sizes": (16,), "max_iter": 40, "learning_rate_init": 0
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:.*not checking array_api input")
-@pytest.mark.parametrize("network", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize("structure", ["weight", "neuron"])
+@pytest.mark.parametrize(
+    ("network", "structure"),
+    [(MLPClassifier, "weight"), (MLPClassifier, "neuron"), (MLPRegressor, "weight")],
+)
 def test_passes_the_checks_of_scikit_learn(network, structure):
     pruner = MLPPruner(
         network(random_state=0, **SETTINGS),

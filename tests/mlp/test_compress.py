@@ -82,22 +82,20 @@ def test_speed_decides_by_measurement(digits, sparse_net):
         np.testing.assert_allclose(small.predict_proba(X), sparse_net.predict_proba(X), atol=1e-12)
 
 
-@pytest.mark.parametrize("storage", ["dense", "csr"])
-def test_loads_and_predicts_where_ensprune_is_not_installed(digits, sparse_net, tmp_path, storage):
-    X, _ = digits
-    small = compress(sparse_net, storage=storage, dtype="int8")
-    expected = small.predict_proba(X[:20])
-    (tmp_path / "net.pkl").write_bytes(pickle.dumps((X[:20], expected)) + pickle.dumps(small))
-    joblib.dump(small, tmp_path / "net.joblib")
+def test_loads_and_predicts_where_ensprune_is_not_installed(digits, sparse_net, tmp_path):
+    X = digits[0][:20]
+    nets = [compress(sparse_net, storage=storage, dtype="int8") for storage in ("dense", "csr")]
+    cases = [(net, X, net.predict_proba(X)) for net in nets]
+    (tmp_path / "nets.pkl").write_bytes(pickle.dumps(cases))
+    joblib.dump(cases, tmp_path / "nets.joblib")
     code = (
         "import sys, pickle, joblib; sys.modules['ensprune'] = None\n"
-        "file = open(sys.argv[1], 'rb')\n"
-        "X, p = pickle.load(file)\n"
-        "for net in (pickle.load(file), joblib.load(sys.argv[2])):\n"
+        "pickled = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "for net, X, p in pickled + joblib.load(sys.argv[2]):\n"
         "    assert (net.predict_proba(X) == p).all()\n"
         "    assert all(type(getattr(W, 'data', W)).__name__ != 'PackedArray' for W in net.coefs_)\n"
     )
-    files = [tmp_path / "net.pkl", tmp_path / "net.joblib"]
+    files = [tmp_path / "nets.pkl", tmp_path / "nets.joblib"]
     done = subprocess.run([sys.executable, "-I", "-c", code, *files], capture_output=True)
     assert done.returncode == 0, done.stderr
 

@@ -2,15 +2,13 @@
 
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from ensprune.mlp import SensitivityDisplay, sensitivity
 from ensprune.mlp.criteria import WEIGHT_CRITERIA
-
-mpl.use("Agg")
 
 
 @pytest.mark.parametrize("criterion", WEIGHT_CRITERIA)
@@ -31,8 +29,6 @@ def test_one_cell_by_hand(digits, digits_net):
     old = W.copy()
     try:
         W[np.abs(W) < np.median(np.abs(W))] = 0.0
-        from sklearn.metrics import log_loss
-
         expected = -log_loss(digits[1], digits_net.predict_proba(digits[0]))
     finally:
         W[:] = old
@@ -40,6 +36,9 @@ def test_one_cell_by_hand(digits, digits_net):
 
 
 def test_display(digits, digits_net):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
     display = SensitivityDisplay.from_estimator(
         digits_net, digits[0][:200], digits[1][:200], sparsities=(0.0, 0.9)
     )

@@ -109,7 +109,7 @@ def compress(
     >>> from sklearn.neural_network import MLPClassifier
     >>> from ensprune.mlp import MLPPruner, compress
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPClassifier((50, 50), max_iter=500, random_state=0)
+    >>> net = MLPClassifier((50, 50), tol=1e-2, max_iter=500, random_state=0)
     >>> pruner = MLPPruner(net, sparsity=0.9, random_state=0).fit(X, y)
     >>> small = compress(pruner.pruned_estimator_, dtype="float32")
     >>> len(pickle.dumps(small)) < len(pickle.dumps(pruner.estimator_)) / 8

@@ -123,7 +123,8 @@ def cut_weights(
             share = 1 - masks[layer].mean()
             if pruner.criterion == "obs":
                 # The scores of all layers said how much each one loses; which weights these are
-                # is settled within the layer, round by round, with the others adapting.
+                # is settled within the layer, round by round, with the others adapting. So only what
+                # earlier steps zeroed is masked here, not this step's own candidates.
                 how |= {"sparsity": share, "criterion": "obs", "mask": masks[layer] | (W != 0)}
             else:
                 how |= {"sparsity": 0.0, "mask": masks[layer], "reconstruct_weights": True}

@@ -160,7 +160,10 @@ def prune_layer(
     bias = None if intercept is None else check_array(intercept, ensure_2d=False, dtype=np.float64)
     refits = method != "rank" or criterion == "obs" or reconstruct_weights is True
     if X is not None or refits:
-        X = check_inputs(W, X, f"method={method!r}" if method != "rank" else "refitting")
+        asked_by = f"method={method!r}" if method != "rank" else f"criterion={criterion!r}"
+        if reconstruct_weights is True:
+            asked_by = "reconstruct_weights=True"
+        X = check_inputs(W, X, asked_by)
         dense_output = X @ W + (0.0 if bias is None else bias)
         goal = dense_output if target is None else check_array(target, dtype=np.float64)
 

@@ -16,7 +16,6 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -31,20 +30,12 @@ from ensprune.mlp.network import (
 )
 from ensprune.mlp.neurons import NEURON_CRITERIA
 from ensprune.mlp.path import SparsityPath, SparsityStep
+from ensprune.mlp.prediction import PredictsWithPruned
 from ensprune.mlp.schedules import SCHEDULES
 from ensprune.mlp.scopes import SCOPES
 
 
-def _has(method: str):
-    def check(pruner: Any) -> bool:
-        fitted = getattr(pruner, "pruned_estimator_", None)
-        getattr(pruner.estimator if fitted is None else fitted, method)
-        return True
-
-    return check
-
-
-class MLPPruner(MetaEstimatorMixin, BaseEstimator):
+class MLPPruner(PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
     """Prune the weights or the hidden neurons of an MLPClassifier or MLPRegressor.
 
     Parameters
@@ -148,10 +139,10 @@ class MLPPruner(MetaEstimatorMixin, BaseEstimator):
     >>> from sklearn.neural_network import MLPClassifier
     >>> from ensprune.mlp import MLPPruner
     >>> X, y = load_iris(return_X_y=True)
-    >>> net = MLPClassifier((20,), max_iter=1000, random_state=0)
+    >>> net = MLPClassifier((20,), learning_rate_init=0.01, tol=1e-3, max_iter=500, random_state=0)
     >>> pruner = MLPPruner(net, sparsity=0.5, random_state=0).fit(X, y)
-    >>> [int((W != 0).sum()) for W in pruner.pruned_estimator_.coefs_], round(pruner.sparsity_, 2)
-    ([36, 34], 0.5)
+    >>> sum(W.size for W in pruner.estimator_.coefs_), pruner.path_.steps[-1].n_weights
+    (140, 70)
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -357,34 +348,6 @@ class MLPPruner(MetaEstimatorMixin, BaseEstimator):
         self.layer_sparsities_ = np.array([1 - m.mean() for m in masks])
         self.path_ = SparsityPath(tuple(steps))
         self.score_pruned_ = steps[-1].score
-
-    @available_if(_has("predict"))
-    def predict(self, X):
-        """Predict with the pruned network."""
-        check_is_fitted(self)
-        return self.pruned_estimator_.predict(X)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, X):
-        """Predict class probabilities with the pruned network."""
-        check_is_fitted(self)
-        return self.pruned_estimator_.predict_proba(X)
-
-    @available_if(_has("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Predict log-probabilities of classes with the pruned network."""
-        check_is_fitted(self)
-        return self.pruned_estimator_.predict_log_proba(X)
-
-    def score(self, X, y, sample_weight=None):
-        """Return the pruned network's own score: accuracy or R2."""
-        check_is_fitted(self)
-        return self.pruned_estimator_.score(X, y, sample_weight)
-
-    @property
-    def classes_(self):
-        """Class labels of the network."""
-        return self.estimator_.classes_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

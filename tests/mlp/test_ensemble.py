@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.tree import DecisionTreeClassifier
 
+from ensprune import prune
 from ensprune.mlp import MLPPruner, prune_member_weights
 
 NET = {"hidden_layer_sizes": (16,), "max_iter": 60, "learning_rate_init": 0.01}
@@ -88,6 +89,19 @@ def test_a_member_that_missed_a_class_is_pruned_on_the_rows_it_knows(digits):
     small = prune_member_weights(full, X, y, PRUNER)
     assert small.estimators_[1].classes_.tolist() == list(range(9))
     assert small.score(X, y) > full.score(X, y) - 0.1
+
+
+@pytest.mark.parametrize("kind", ["bagging", "voting"])
+def test_members_first_then_their_weights(digits, kind):
+    X, y = digits
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        full = classifier(kind).fit(X[:600], y[:600])
+    fewer = prune(full, X[600:900], y[600:900], target_size=1)
+    small = prune_member_weights(fewer, X[:600], y[:600], PRUNER)
+    assert type(small) is type(full)
+    assert len(small.estimators_) == 1
+    assert small.score(X[900:], y[900:]) > fewer.score(X[900:], y[900:]) - 0.1
 
 
 def test_bad_input_is_named(digits):

@@ -71,6 +71,10 @@ class Combiner(ABC):
         ndarray of shape (n_raw, n_samples), dtype float64
         """
 
+    def on_rows(self, rows: np.ndarray) -> Combiner:
+        """The combiner for some of the samples it was bound to."""
+        return self
+
     @property
     def has_proba(self) -> bool:
         """Whether :meth:`predict_proba` is defined."""
@@ -159,6 +163,11 @@ class LinearCombiner(Combiner):
             weights = np.asarray(weights, dtype=np.float64)
             native = weights if native is None else native * weights
         return replace(self, n_members=len(indices), weights=native)
+
+    def on_rows(self, rows: np.ndarray) -> LinearCombiner:
+        if self.offset is None or self.offset.ndim == 1:
+            return self
+        return replace(self, offset=self.offset[:, rows])
 
     def raw(self, outputs: np.ndarray) -> np.ndarray:
         if len(outputs) != self.n_members:

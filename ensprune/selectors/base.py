@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing
 
 from ..combiner import Combiner
 from ..objectives.base import Objective
@@ -74,6 +75,19 @@ class Problem:
             n_jobs=self.n_jobs,
         )
         return self.objective
+
+    def on_rows(self, rows: np.ndarray) -> Problem:
+        """The same problem on some of the samples, given by position."""
+        weight, mask = self.sample_weight, self.mask
+        return replace(
+            self,
+            outputs=self.outputs[:, :, rows],
+            y=self.y[rows],
+            combiner=self.combiner.on_rows(rows),
+            sample_weight=None if weight is None else weight[rows],
+            mask=None if mask is None else mask[:, rows],
+            rows=None if self.rows is None else _safe_indexing(self.rows, rows),
+        )
 
     def evaluate(self, members: Iterable[int], weights: np.ndarray | None = None) -> float:
         """The objective of one sub-ensemble, re-weighted; not out of bag.

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..path import PruningPath, SelectorResult
+from ..path import PathPoint, PruningPath, SelectorResult
 from .base import Problem, Selector, register_selector
 
 
-def _in_order(problem: Problem, order: np.ndarray) -> PruningPath:
-    """The path that takes members in a given order while they fit; those that do not are skipped."""
-    start = time.perf_counter()
+def points_in_order(problem: Problem, order: np.ndarray) -> list[PathPoint]:
+    """Points that take members in a given order while they fit; those that do not are skipped."""
     objective = problem.start()
     points = []
     spent = 0.0
@@ -23,6 +22,12 @@ def _in_order(problem: Problem, order: np.ndarray) -> PruningPath:
             objective.add(int(t))
             spent += problem.costs[t]
             points.append(problem.point(objective.selected, objective.score()))
+    return points
+
+
+def _in_order(problem: Problem, order: np.ndarray) -> PruningPath:
+    start = time.perf_counter()
+    points = points_in_order(problem, order)
     elapsed = time.perf_counter() - start
     return PruningPath(tuple(points), SelectorResult("complete", points[-1].objective, elapsed))
 

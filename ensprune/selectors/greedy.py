@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ..objectives.base import Objective
 from ..path import PathPoint, PruningPath, SelectorResult
 from .base import Problem, Selector, register_selector
+from .baseline import points_in_order
+from .crossfit import Search, most_trusted
 from .pursuit import pursue
 
 # A swap or a tie must differ by more than rounding to count.
@@ -22,8 +26,11 @@ class GreedySelector(Selector):
     Averages (forests, bagging, voting) are searched unweighted. For sums (gradient boosting,
     XGBoost) dropping a stage shifts the raw score, so the weights of the chosen stages are
     re-fitted at every step: orthogonal matching pursuit with non-negative weights, see
-    :func:`ensprune.selectors.pursuit.pursue`. Weighted votes (AdaBoost) are searched both ways
-    and the better end is kept.
+    :func:`ensprune.selectors.pursuit.pursue`. Weighted votes (AdaBoost) are searched both ways.
+
+    On noisy data the first stages as they are can be better than any weights fitted to the
+    validation samples. For sums, votes and medians they compete, and the search whose end scores
+    better on samples it has not seen is used (:func:`~ensprune.selectors.crossfit.most_trusted`).
 
     Parameters
     ----------
@@ -62,20 +69,7 @@ class GreedySelector(Selector):
     def select(self, problem: Problem) -> PruningPath:
         self._validate()
         start = time.perf_counter()
-        if problem.combiner.kind == "sum" and problem.carries_weights:
-            if self.direction == "backward" or self.replacement:
-                raise ValueError(
-                    "GreedySelector re-fits the weights of boosting stages at every step: give "
-                    "direction='forward' and replacement=False"
-                )
-            runs = [pursue(problem, per_cost) for per_cost in self._rules(problem)]
-        elif self.direction == "backward":
-            runs = [self._backward(problem)]
-        else:
-            runs = [self._forward(problem, per_cost) for per_cost in self._rules(problem)]
-            if problem.combiner.kind == "vote" and problem.carries_weights and not self.replacement:
-                runs += [self._reweighted(problem, per_cost) for per_cost in self._rules(problem)]
-        points, complete = max(runs, key=lambda run: run[0][-1].objective)
+        points, complete = most_trusted(problem, self._searches(problem))(problem)
         result = SelectorResult(
             "complete" if complete else "exhausted",
             points[-1].objective,
@@ -100,20 +94,24 @@ class GreedySelector(Selector):
         if self.replacement and self.direction == "backward":
             raise ValueError("replacement=True goes with direction='forward' only")
 
-    @staticmethod
-    def _rules(problem: Problem) -> list[bool]:
-        """Whether to rank by gain per cost, for each run that is worth it."""
-        return [False] if np.ptp(problem.costs) == 0 else [False, True]
-
-    @staticmethod
-    def _reweighted(problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
-        """Matching pursuit on the votes, judged by the objective asked for."""
-        points, complete = pursue(problem, per_cost)
-        judged = [
-            replace(point, objective=problem.evaluate(point.indices, point.weight_array))
-            for point in points
-        ]
-        return judged, complete
+    def _searches(self, problem: Problem) -> list[Search]:
+        """What is worth trying for this combiner, the default first."""
+        kind = problem.combiner.kind
+        if kind == "sum" and problem.carries_weights:
+            if self.direction == "backward" or self.replacement:
+                raise ValueError(
+                    "GreedySelector re-fits the weights of boosting stages at every step: give "
+                    "direction='forward' and replacement=False"
+                )
+            return [partial(_by_both_rules, pursue), _first]
+        if self.direction == "backward":
+            return [self._backward]
+        forward = partial(_by_both_rules, self._forward)
+        if self.replacement or kind not in ("vote", "median"):
+            return [forward]
+        if kind == "vote" and problem.carries_weights:
+            return [forward, partial(_by_both_rules, _reweighted), _first]
+        return [forward, _first]
 
     def _forward(self, problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
         objective = problem.start()
@@ -200,6 +198,30 @@ class GreedySelector(Selector):
                 "the last member left costs more; use direction='forward'"
             )
         return points[::-1], True
+
+
+def _by_both_rules(
+    search: Callable[[Problem, bool], tuple[list[PathPoint], bool]], problem: Problem
+) -> tuple[list[PathPoint], bool]:
+    """The better end of ranking by gain and, where costs differ, by gain per cost."""
+    rules = [False] if np.ptp(problem.costs) == 0 else [False, True]
+    runs = [search(problem, per_cost) for per_cost in rules]
+    return max(runs, key=lambda run: run[0][-1].objective)
+
+
+def _reweighted(problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
+    """Matching pursuit on the votes, with the objective asked for at every point."""
+    points, complete = pursue(problem, per_cost)
+    judged = [
+        replace(point, objective=problem.evaluate(point.indices, point.weight_array))
+        for point in points
+    ]
+    return judged, complete
+
+
+def _first(problem: Problem) -> tuple[list[PathPoint], bool]:
+    """The first members as they are."""
+    return points_in_order(problem, np.arange(problem.n_members)), True
 
 
 def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None) -> int:

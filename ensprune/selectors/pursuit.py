@@ -22,6 +22,10 @@ from .base import Problem
 _NEGLIGIBLE = 1e-9
 
 
+# Share of the whole ensemble's prediction in what the stages are fitted to; the rest is the label.
+_TRUST = 2.0 / 3.0
+
+
 @dataclass(frozen=True)
 class _Loss:
     """A convex loss of raw scores: squared error, or a negative log-likelihood through the link.
@@ -79,7 +83,19 @@ def _loss_of(problem: Problem) -> _Loss:
         target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
         if isinstance(combiner.link, Logistic):
             target = target[1:]
+    if combiner.kind == "sum":
+        target = (1 - _TRUST) * target + _TRUST * _whole(problem)
     return _Loss(combiner.link, target, weight)
+
+
+def _whole(problem: Problem) -> np.ndarray:
+    """The whole ensemble's own predictions, shaped like the target."""
+    link = problem.combiner.link
+    raw = problem.combiner.raw(problem.outputs)
+    if problem.combiner.classes is None:
+        return link.values(raw)[None]
+    proba = link.proba(raw)
+    return proba[1:] if isinstance(link, Logistic) else proba
 
 
 def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], bool]:
@@ -103,6 +119,9 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
 
     Notes
     -----
+    Weights are fitted to two thirds of the whole ensemble's own prediction and one third of the
+    label: the prediction has no label noise, and few validation samples have much of it.
+
     With current weights ``w`` on the set ``S``, raw score ``r = offset + sum_S w_t f_t``, gradient
     ``g`` and curvature ``h`` of the loss in ``r``, a stage promises the decrease
     ``<-g, f_t>^2 / (2 <f_t, h f_t>)`` if ``<-g, f_t> > 0``. For squared error ``<f_t, f_t>`` is
@@ -111,6 +130,7 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
 
     References
     ----------
+    Hinton, Vinyals & Dean, "Distilling the knowledge in a neural network", 2015, for the target.
     Pati, Rezaiifar & Krishnaprasad, "Orthogonal matching pursuit", Asilomar 1993. Chen, Billings
     & Luo, "Orthogonal least squares methods and their application to non-linear system
     identification", International Journal of Control 50 (1989). Lozano, Swirszcz & Abe, "Group

@@ -137,7 +137,8 @@ def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
     if rows is None:
         return np.hstack(columns)
     if sparse.issparse(rows):
-        return sparse.hstack([*columns, rows], format=rows.format)
+        columns.append(rows)
+        return sparse.hstack(columns, format="csr")
     return np.hstack([*columns, rows])
 
 

@@ -194,7 +194,10 @@ class CalibratedCombiner(Combiner):
 
 
 class CalibratedMembers(Members):
-    """The members of all the ensembles that a CalibratedClassifierCV averages, one per fold."""
+    """The members of all the ensembles that a CalibratedClassifierCV averages, one per fold.
+
+    A cut keeps them fold by fold, and its calibrators as they were fitted for the whole.
+    """
 
     def __init__(self, calibrated: Any):
         check_is_fitted(calibrated)

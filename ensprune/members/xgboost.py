@@ -123,6 +123,7 @@ class XGBoostMembers(Members):
             self.n_members,
             offset=self._intercept(),
             dtype=np.dtype(np.float32),
+            hides_raw=True,
         )
 
     @property

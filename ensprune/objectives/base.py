@@ -262,7 +262,7 @@ class LinearObjective(Objective):
         self._outputs, offset = self._reduce(
             outputs, self._offset(combiner, (outputs.shape[1], outputs.shape[2]))
         )
-        self._total = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
+        self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
         self._norm = 0.0
         self._shift: np.ndarray | None = None
         if offset is not None and combiner.kind == "sum":
@@ -296,7 +296,7 @@ class LinearObjective(Objective):
         return mean
 
     def _blocks(self) -> list[slice]:
-        rows = max(1, self._total.shape[0])
+        rows = max(1, len(self._total))
         length = max(1, self._block_bytes // (8 * rows))
         return [slice(i, i + length) for i in range(0, self.n_samples, length)]
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import parallel_config
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -181,7 +181,6 @@ def families(classifies: bool, seed: int) -> list[Family]:
         tree, bagging, forest = DecisionTreeRegressor, BaggingRegressor, RandomForestRegressor
         ada, boosting, xgb = AdaBoostRegressor, GradientBoostingRegressor, XGBRegressor
 
-    # n_jobs=1: with trees this small the threads would mostly wait for each other.
     boosted_tree = tree(max_depth=4 if classifies else 8, random_state=seed)
     return [
         averaging("Bagging", bagging(tree(), 100, random_state=seed)),
@@ -271,9 +270,8 @@ def compare(task: Task, family: Family, share: float, seed: int) -> Comparison:
     )
     # Forests and bagging are judged out of bag: they saw all rows. The others gave a quarter away.
     saw_all = getattr(family.ensemble, "bootstrap", False)
-    with parallel_config("threading", n_jobs=2):
-        pruner.fit(X, y)
-        full = pruner.estimator_ if saw_all else clone(family.ensemble).fit(X, y)
+    pruner.fit(X, y)
+    full = pruner.estimator_ if saw_all else clone(family.ensemble).fit(X, y)
     pruned = pruner.pruned_estimator_
     k = pruner.n_members_
 
@@ -282,12 +280,8 @@ def compare(task: Task, family: Family, share: float, seed: int) -> Comparison:
     rng = np.random.default_rng(seed)
     draws = [rng.choice(members.n_members, k, replace=False) for _ in range(5)]
 
-    with parallel_config("threading", n_jobs=2):
-        baseline = family.retrained(k, validation_judge(task, seed))
-        retrained = [
-            clone(baseline).set_params(**random_state).fit(X, y)
-            for random_state in family.draws(seed)
-        ]
+    baseline = family.retrained(k, validation_judge(task, seed))
+    retrained = [clone(baseline).set_params(**draw).fit(X, y) for draw in family.draws(seed)]
     seconds = predict_seconds([full, pruned], task.X_test)
     return Comparison(
         task.name,
@@ -334,9 +328,9 @@ def predict_seconds(fitted: Sequence[Any], X: np.ndarray, repeats: int = 3) -> l
 
 def table(comparisons: Sequence[Comparison]) -> str:
     """All comparisons as text, a block per data set; ``*`` marks the best with K members."""
-    names = "".join(f"{name:>9} " for name in COMPETITORS).rstrip()
+    names = "".join(f"{name:>8} " for name in COMPETITORS).rstrip()
     header = [
-        f"{'':25} |{'pickle':>16}{'':6} |{'predict, ms':>14}{'':5} |{'test score':>23}",
+        f"{'':25} |{'pickle':>16}{'':6} |{'predict, ms':>14}{'':5} |{'test score':>25}",
         f"{'ensemble':17}{'members':>8} |{'full':>8}{'pruned':>8}{'ratio':>6} |"
         f"{'full':>7}{'pruned':>7}{'ratio':>6} |{names}",
     ]
@@ -353,7 +347,7 @@ def table_line(row: Comparison) -> str:
     """One comparison as a line of the table."""
     best = max(round(row.scores[name], 3) for name in COMPETITORS[1:])
     scores = "".join(
-        f"{row.scores[name]:>9.3f}"
+        f"{row.scores[name]:>8.3f}"
         + ("*" if name != "full" and round(row.scores[name], 3) == best else " ")
         for name in COMPETITORS
     )
@@ -377,7 +371,7 @@ def notes(comparisons: Sequence[Comparison]) -> list[str]:
     boosted = ("AdaBoost", "GradientBoosting", "XGBoost")
     return [
         "Higher is better; * is the best with K members. retrained: K members fitted afresh on all",
-        "training rows (Bagging, RandomForest: mean of 5 ensembles; boosting: best of 4 learning rates;",
+        "training rows (Bagging, RandomForest: mean of 5 such; boosting: best of 4 learning rates;",
         "Stacking: best K learners). random K: mean of 5 draws. One split of the data: differences of",
         "0.01 and more may be chance.",
         f"pruned beats retrained: Bagging and RandomForest {wins(averages, 'retrained')}, "
@@ -417,7 +411,7 @@ def figure(comparisons: Sequence[Comparison], path: Path) -> bool:
             fontweight="bold",
             fontsize=11.5,
         )
-        fig.savefig(path, dpi=110)
+        fig.savefig(path, dpi=100)
         plt.close(fig)
     return True
 
@@ -473,20 +467,20 @@ def panel(ax: Any, rows: Sequence[Comparison]) -> None:
 # --- command line --------------------------------------------------------------------------------
 
 
-def progress(steps: Sequence[tuple[Task, Family]]) -> Iterator[tuple[Task, Family]]:
-    """Go through the steps with a bar (tqdm) or, without tqdm, a line per step."""
+def progress(comparisons: Iterable[Comparison], total: int) -> Iterator[Comparison]:
+    """Hand results on behind a bar (tqdm) or, without tqdm, a line for each."""
     try:
         from tqdm import tqdm
     except ImportError:
-        for number, (task, family) in enumerate(steps, 1):
-            print(f"[{number}/{len(steps)}] {task.name}, {family.name}", file=sys.stderr)
-            yield task, family
+        for number, done in enumerate(comparisons, 1):
+            print(f"[{number}/{total}] {done.dataset}, {done.ensemble}", file=sys.stderr)
+            yield done
         return
-    with tqdm(total=len(steps), unit="fit", ncols=88) as bar:
-        for task, family in steps:
-            bar.set_description(f"{task.name}, {family.name}".ljust(32))
-            yield task, family
+    with tqdm(total=total, desc="comparing", unit="ensemble", ncols=100) as bar:
+        for done in comparisons:
+            bar.set_postfix_str(f"{done.dataset}, {done.ensemble}", refresh=False)
             bar.update()
+            yield done
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -502,15 +496,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--output", type=Path, default=Path("compare_pruned_ensembles.png"), help="the figure"
     )
     parser.add_argument("--rows", type=int, default=2000, help="training rows at most")
+    parser.add_argument("--jobs", type=int, default=2, help="comparisons at the same time")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
 
     tasks = [prepare(name, options.rows, options.seed) for name in options.datasets]
-    steps = [(task, family) for task in tasks for family in families(task.classifies, options.seed)]
-    comparisons = [
-        compare(task, family, options.size or family.share, options.seed)
-        for task, family in progress(steps)
+    steps = [
+        delayed(compare)(task, family, options.size or family.share, options.seed)
+        for task in tasks
+        for family in families(task.classifies, options.seed)
     ]
+    results = Parallel(n_jobs=options.jobs, return_as="generator")(steps)
+    comparisons = list(progress(results, len(steps)))
     print(table(comparisons))
     if figure(comparisons, options.output):
         print(f"\nfigure: {options.output}")

@@ -257,7 +257,7 @@ def test_latency_needs_rows():
 
 
 def test_what_is_no_ensemble_is_refused():
-    X, y = data("binary")
+    X, _ = data("binary")
     with pytest.raises(TypeError, match="LinearRegression is no ensemble that ensprune knows"):
         open_members(LinearRegression().fit(X, np.arange(len(X))))
     with pytest.raises(TypeError, match="IsolationForest is no ensemble"):

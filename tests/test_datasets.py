@@ -98,3 +98,14 @@ def test_levels_keep_their_own_order():
     employment = datasets.load_lending_club().categories["emp_length"]
     assert employment[0] == "emp_lt_1"
     assert employment[-2:] == ["emp_ge_10", "emp_unk"]
+
+
+def test_readme_knows_every_file():
+    folder = Path(datasets.__file__).parent.parent / "datasets"
+    if not folder.is_dir():
+        pytest.skip("the package is installed apart from its source")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for path in folder.iterdir():
+        if path.suffix in (".gz", ".npz"):
+            assert f"## {path.name}\n" in readme
+            assert f"- sha256: {hashlib.sha256(path.read_bytes()).hexdigest()}" in readme

@@ -40,7 +40,10 @@ def leaf_outputs(tree: Any, X: Any, out: np.ndarray, scale: float = 1.0) -> None
 
 def scaled(tree: Any, factor: float) -> Any:
     """A copy of a fitted tree with all its values multiplied by ``factor``."""
-    result = copy.deepcopy(tree)
+    # Shallow but for the tree: copying the random state that boosting's trees share would make
+    # each carry its own, several times the size of a small tree.
+    result = copy.copy(tree)
+    result.tree_ = copy.deepcopy(tree.tree_)
     result.tree_.value[...] *= factor
     return result
 

@@ -24,9 +24,7 @@ def _in_order(problem: Problem, order: np.ndarray) -> PruningPath:
             spent += problem.costs[t]
             points.append(problem.point(objective.selected, objective.score()))
     elapsed = time.perf_counter() - start
-    return PruningPath(
-        tuple(points), SelectorResult("complete", points[-1].objective, elapsed)
-    )
+    return PruningPath(tuple(points), SelectorResult("complete", points[-1].objective, elapsed))
 
 
 class FirstSelector(Selector):

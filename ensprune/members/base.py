@@ -223,9 +223,7 @@ class Members(ABC):
         """Validated ``indices`` and ``weights`` of :meth:`subset`; equal means become None."""
         given = np.asarray(indices)
         if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu":
-            raise ValueError(
-                f"indices must be a non-empty flat sequence of int, got {indices!r}"
-            )
+            raise ValueError(f"indices must be a non-empty flat sequence of int, got {indices!r}")
         if given.min() < 0 or given.max() >= self.n_members:
             raise ValueError(
                 f"indices must lie in [0, {self.n_members - 1}], got values from {given.min()} "

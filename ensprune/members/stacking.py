@@ -72,9 +72,7 @@ class MetaCombiner(Combiner):
         kept = np.asarray(indices, dtype=np.intp)
         if np.array_equal(kept, np.arange(len(self.members))):
             return self
-        cut = replace(
-            self, members=self.members[kept], widths=tuple(self.widths[t] for t in kept)
-        )
+        cut = replace(self, members=self.members[kept], widths=tuple(self.widths[t] for t in kept))
         if self.training is not None:
             return replace(cut, final=cut._refitted())
         return replace(cut, final=self._sliced(kept))

@@ -17,6 +17,4 @@ class AbsoluteError(LinearObjective):
         return -np.abs(difference, out=difference)
 
 
-register_objective(
-    mean_absolute_error, AbsoluteError, lambda c: c.linear and c.classes is None
-)
+register_objective(mean_absolute_error, AbsoluteError, lambda c: c.linear and c.classes is None)

@@ -17,13 +17,13 @@ RHO = 0.3
 
 
 def classification(seed=0, n_members=9, n_classes=3, n_samples=40, budget=4, **changes):
-    """Members that give noisy class probabilities, rounded so that ties occur."""
+    """Members that give noisy class scores, in eighths so that exact ties occur."""
     rng = np.random.default_rng(seed)
     y = np.arange(n_samples) % n_classes
     skill = rng.uniform(0.2, 1.2, size=(n_members, 1, 1))
     raw = rng.exponential(size=(n_members, n_classes, n_samples))
     raw[:, y, np.arange(n_samples)] += skill[:, 0]
-    outputs = np.round(raw / raw.sum(axis=1, keepdims=True), 1).astype(np.float32)
+    outputs = (np.round(8 * raw / raw.sum(axis=1, keepdims=True)) / 8).astype(np.float32)
     combiner = LinearCombiner(
         "mean", Probability(), np.array(["a", "b", "c", "d"][:n_classes]), n_members
     )
@@ -45,9 +45,7 @@ def regression(seed=0, n_members=9, n_samples=40, budget=4, **changes):
     noise = rng.normal(size=(n_members, 1, n_samples)) + rng.normal(size=(n_members, 1, 1))
     outputs = (y + 0.7 * noise).astype(np.float32)
     combiner = LinearCombiner("mean", Identity(), None, n_members)
-    problem = Problem(
-        outputs, y, combiner, SquaredError("mse"), np.ones(n_members), float(budget)
-    )
+    problem = Problem(outputs, y, combiner, SquaredError("mse"), np.ones(n_members), float(budget))
     return replace(problem, **changes)
 
 

@@ -57,9 +57,7 @@ def test_costs(formulation):
 @pytest.mark.parametrize("formulation", [f for f in cases.LOSSES if f != "absolute_error"])
 def test_recall_floors(formulation):
     problem = cases.case(formulation, 1)
-    free = [
-        cases.recall(problem, list(members), "b") for members in cases.admissible(problem)
-    ]
+    free = [cases.recall(problem, list(members), "b") for members in cases.admissible(problem)]
     full = cases.recall(problem, np.ones(problem.n_members, bool), "b")
     floor = min(full, np.quantile(free, 0.9))
     check(problem, formulation, {"floors": {"b": floor}}, min_recall={"b": floor})

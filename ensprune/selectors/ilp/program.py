@@ -22,6 +22,9 @@ class Program:
         ``fill(mask)`` gives the values of all columns for a sub-ensemble: the warm start.
     mask : callable
         ``mask(values)`` gives the sub-ensemble of column values.
+    repair : callable or None
+        ``repair(mask, values)`` adds rows against claims of a solution that are true only within
+        the solver's tolerance, and says whether it did.
     offset : float
         What presolve took out of the objective; not part of :attr:`cost`.
     impossible : bool
@@ -38,6 +41,7 @@ class Program:
         self.offset = 0.0
         self.fill: Callable[[np.ndarray], np.ndarray]
         self.mask: Callable[[np.ndarray], np.ndarray]
+        self.repair: Callable[[np.ndarray, np.ndarray], bool] | None = None
 
     def add_columns(
         self,

@@ -157,6 +157,8 @@ class RightSamples:
         samples: np.ndarray | None = None,
     ):
         self.program = program
+        self.members = members
+        program.repair = self.cut_false_claims
         margins = evidence.margins(samples)
         n = evidence.n_samples
         considered = np.zeros(n, dtype=bool)
@@ -240,6 +242,30 @@ class RightSamples:
     def fill(self, mask: np.ndarray) -> np.ndarray:
         """Values of the columns for a set given as a mask."""
         right = np.ones(len(self.columns))
-        low = self.values[:, mask].sum(axis=1) < self.threshold - 1e-12
+        low = self.values[:, mask].sum(axis=1) < self.threshold
         right[self.row_column[low]] = 0.0
         return right
+
+    def cut_false_claims(self, mask: np.ndarray, values: np.ndarray) -> bool:
+        """Forbid this set together with samples it only gets right within solver tolerance.
+
+        A margin of ``-1e-9`` passes a solver's ``>= 0`` and is wrong all the same.
+
+        Returns
+        -------
+        bool
+            Whether rows were added.
+        """
+        claimed = values[self.columns] > 0.5
+        false = self.columns[claimed & (self.fill(mask) < 0.5)]
+        counts = self.members.counts(mask)
+        full = np.array([len(group) for group in self.members.groups])
+        if not len(false) or ((counts > 0) & (counts < full)).any():
+            return False
+        inside = np.where(counts > 0, 1.0, -1.0)
+        self.program.add_rows(
+            [(self.members.columns, inside), (false[:, None], np.ones((1, 1)))],
+            "<=",
+            np.full(len(false), counts.sum()),
+        )
+        return True

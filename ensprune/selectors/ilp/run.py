@@ -158,23 +158,30 @@ class Run:
             search.deadline = limit
             self._polish(search, size)
             return
-        start = None
-        mask = self.best.mask
-        if mask is not None and (size is None or mask.sum() == size):
-            start = program.fill(mask)
-        spare = _POLISH_SHARE * max(limit - time.perf_counter(), 0.0)
-        answer = solve(
-            program, self.solver, deadline=limit - spare, mip_gap=self.mip_gap, start=start
-        )
+        solver_limit = limit - _POLISH_SHARE * max(limit - time.perf_counter(), 0.0)
+        repaired = True
+        while repaired:
+            start = None
+            mask = self.best.mask
+            if mask is not None and (size is None or mask.sum() == size):
+                start = program.fill(mask)
+            answer = solve(
+                program, self.solver, deadline=solver_limit, mip_gap=self.mip_gap, start=start
+            )
+            if answer.status == "infeasible":
+                bounds[size] = np.inf
+                break
+            proved = self.formulation.round_bound(answer.bound + program.offset)
+            bounds[size] = max(bounds[size], proved)
+            repaired = False
+            if answer.values is not None:
+                found = program.mask(answer.values)
+                self._consider(found, search)
+                unproved = answer.status == "optimal" and not self.close_enough(bounds[size])
+                if unproved and program.repair is not None:
+                    repaired = program.repair(found, answer.values)
         self.best.n_rows = max(self.best.n_rows, program.n_rows)
         self.best.n_cols = max(self.best.n_cols, program.n_cols)
-        if answer.status == "infeasible":
-            bounds[size] = np.inf
-            return
-        proved = self.formulation.round_bound(answer.bound + program.offset)
-        bounds[size] = max(bounds[size], proved)
-        if answer.values is not None:
-            self._consider(program.mask(answer.values), search)
         if not self.close_enough(bounds[size]):
             search.deadline = limit
             self._polish(search, size)

@@ -61,3 +61,77 @@ def test_recall_floors(formulation):
     full = cases.recall(problem, np.ones(problem.n_members, bool), "b")
     floor = min(full, np.quantile(free, 0.9))
     check(problem, formulation, {"floors": {"b": floor}}, min_recall={"b": floor})
+
+
+def covered(problem, holds):
+    """Least cost of a subset that holds, by enumeration."""
+    sets = cases.admissible(problem, exact=False)
+    return min(problem.costs[members].sum() for members in sets if holds(members))
+
+
+@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_cover_keeps_accuracy(seed, costly):
+    costs = np.random.default_rng(seed).uniform(1, 3, 9) if costly else np.ones(9)
+    problem = cases.classification(seed, costs=costs, budget=costs.sum())
+    full = -cases.true_loss(problem, range(9), "accuracy")
+    least = covered(
+        problem, lambda m: -cases.true_loss(problem, m, "accuracy") >= full - 0.05 - 1e-9
+    )
+    point, result = solved(problem, "cover", tolerance=0.05)
+    assert result.status == "optimal"
+    assert point.cost == pytest.approx(least)
+    assert -cases.true_loss(problem, point.indices, "accuracy") >= full - 0.05 - 1e-9
+
+
+@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("kind", ["mse", "r2", "rmse"])
+def test_cover_keeps_squared_error(kind, costly):
+    costs = np.random.default_rng(5).uniform(1, 3, 9) if costly else np.ones(9)
+    objective = cases.SquaredError(kind)
+    problem = cases.regression(1, costs=costs, budget=costs.sum(), objective=objective)
+
+    def score(members):
+        loss = cases.true_loss(problem, members, "squared_error")
+        return {"mse": -loss, "r2": 1 - loss / problem.y.var(), "rmse": -np.sqrt(loss)}[kind]
+
+    least = covered(problem, lambda m: score(m) >= score(range(9)) - 0.05 - 1e-7)
+    point, result = solved(problem, "cover", tolerance=0.05)
+    assert result.status == "optimal"
+    assert point.cost == pytest.approx(least)
+    assert score(point.indices) >= score(range(9)) - 0.05 - 1e-6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_faithful_cover_keeps_every_label(seed):
+    problem = cases.classification(seed, budget=9, n_samples=15)
+    full = problem.outputs.sum(axis=0).argmax(axis=0)
+    least = covered(
+        problem, lambda m: (problem.outputs[m].sum(axis=0).argmax(axis=0) == full).all()
+    )
+    point, result = solved(problem, "cover", faithful=True)
+    assert result.status == "optimal"
+    assert point.cost == least
+    kept = problem.outputs[list(point.indices)].sum(axis=0).argmax(axis=0)
+    np.testing.assert_array_equal(kept, full)
+
+
+@pytest.mark.parametrize("formulation", cases.LOSSES)
+def test_sample_weights(formulation):
+    weight = np.random.default_rng(2).uniform(0, 2, 40)
+    check(cases.case(formulation, 2, sample_weight=weight), formulation, {})
+
+
+@pytest.mark.parametrize("formulation", cases.LOSSES)
+def test_identical_members_and_samples(formulation):
+    problem = cases.case(formulation, 3)
+    outputs, y = problem.outputs.copy(), problem.y.copy()
+    outputs[4] = outputs[5] = outputs[1]
+    outputs[:, :, 10:20], y[10:20] = outputs[:, :, :10], y[:10]
+    check(cases.replace(problem, outputs=outputs, y=y), formulation, {})
+
+
+@pytest.mark.parametrize("formulation", ["squared_error", "margin", "accuracy", "pairwise"])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_more_and_fewer_classes(formulation, n_classes):
+    check(cases.classification(4, n_classes=n_classes), formulation, {})

@@ -46,10 +46,16 @@ def _quiet_highs() -> Any:
     import highspy
     import pulp
 
+    class SilentModel(highspy.Highs):
+        def enableCallbacks(self) -> None:
+            # The constructor calls this, and registering callbacks prints HiGHS's banner unless
+            # the console is closed already.
+            self.setOptionValue("log_to_console", False)
+            super().enableCallbacks()
+
     class QuietHiGHS(pulp.HiGHS):
         def createAndConfigureSolver(self, lp: Any) -> None:
-            # PuLP 3 silences HiGHS by ``output_flag``, and setting that prints the banner.
-            lp.solverModel = highspy.Highs()
+            lp.solverModel = SilentModel()
             lp.solverModel.setOptionValue("log_to_console", False)
             options = {k: v for k, v in self.optionsDict.items() if k != "warmStart"}
             options.pop("logPath", None)
@@ -105,9 +111,10 @@ def make_solver(solver: Any) -> Any:
                 f"of {sorted(known.values())}"
             )
         if name == "cbc":
-            bundled = getattr(pulp, "PULP_CBC_CMD", None)
-            found = [kind(msg=False) for kind in (bundled, pulp.COIN_CMD) if kind is not None]
-            found = [one for one in found if one.available()]
+            # PuLP 3 bundles a CBC; asking for it by its own class is deprecated there.
+            bundled = getattr(getattr(pulp, "PULP_CBC_CMD", None), "pulp_cbc_path", None)
+            tried = [pulp.COIN_CMD(msg=False), pulp.COIN_CMD(msg=False, path=bundled)]
+            found = [one for one in tried if one.available()]
         elif name == "highs":
             found = [one for one in (pulp.HiGHS(msg=False),) if one.available()]
         else:

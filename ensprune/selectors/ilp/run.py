@@ -14,6 +14,8 @@ from .incumbent import Floors, Search, first_incumbent, polish
 from .rules import Rules
 from .solver import solve
 
+# Relative gaps below this are within the solvers' tolerances.
+ROUNDING = 1e-8
 # Share of the time for the search before the solver, and of what is left for one after it.
 _SEARCH_SHARE = 0.25
 _POLISH_SHARE = 0.15
@@ -89,7 +91,8 @@ class Run:
 
     def close_enough(self, bound: float) -> bool:
         """Whether no set can beat the incumbent by more than the gap asked for."""
-        return self.best.loss - bound <= self.mip_gap * abs(self.best.loss) + 1e-12
+        gap = max(self.mip_gap, ROUNDING)
+        return self.best.loss - bound <= gap * abs(self.best.loss) + 1e-12
 
     def sizes(self) -> list[int | None]:
         """The sizes that have a program each; ``[None]`` is one program for all."""

@@ -21,7 +21,7 @@ from .incumbent import Floors
 from .linear import AbsoluteErrorFormulation, AccuracyFormulation, MarginFormulation
 from .quadratic import PairwiseFormulation, SquaredErrorFormulation
 from .rules import Rules, make_rules
-from .run import Outcome, Run
+from .run import ROUNDING, Outcome, Run
 from .solver import make_solver
 
 FORMULATIONS: dict[str, type[Formulation]] = {
@@ -195,7 +195,8 @@ class ILPSelector(Selector):
         value, bound = -outcome.loss, -outcome.bound
         gap = max(bound - value, 0.0)
         gap = gap / abs(value) if value else (0.0 if gap <= 1e-12 else np.inf)
-        status = "optimal" if gap <= self.mip_gap * (1 + 1e-6) + 1e-12 else "time_limit"
+        near = max(self.mip_gap, ROUNDING) * (1 + 1e-6)
+        status = "optimal" if bound - value <= near * abs(value) + 1e-12 else "time_limit"
         return ILPResult(
             status,
             value,

@@ -78,6 +78,7 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
     if isinstance(target_size, bool | np.bool_) or not isinstance(target_size, numbers.Real):
         raise TypeError(f"target_size={target_size!r} is no number; {allowed}")
     if isinstance(target_size, numbers.Integral):
+        target_size = int(target_size)
         if target_size < 1:
             raise ValueError(f"target_size={target_size} is less than 1; {allowed}")
         if target_size > full * (1 + 1e-9):
@@ -86,6 +87,7 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
             )
         budget = float(target_size)
     else:
+        target_size = float(target_size)
         if not 0 < target_size <= 1:
             raise ValueError(f"target_size={target_size} is a share outside (0, 1]; {allowed}")
         budget = float(target_size) * full

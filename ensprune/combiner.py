@@ -16,6 +16,8 @@ import numpy as np
 
 from .link import Link
 
+_FLOAT64 = np.dtype(np.float64)
+
 Indices = Sequence[int] | np.ndarray
 
 
@@ -41,7 +43,7 @@ class Combiner(ABC):
     classes: np.ndarray | None
     kind: str
     linear: ClassVar[bool] = False
-    dtype: np.dtype = np.dtype(np.float64)
+    dtype: np.dtype = _FLOAT64
 
     @abstractmethod
     def take(self, indices: Indices, weights: np.ndarray | None = None) -> Combiner:
@@ -132,7 +134,7 @@ class LinearCombiner(Combiner):
     n_members: int
     weights: np.ndarray | None = None
     offset: np.ndarray | None = None
-    dtype: np.dtype = np.dtype(np.float64)
+    dtype: np.dtype = _FLOAT64
     hides_raw: bool = False
     linear: ClassVar[bool] = True
 

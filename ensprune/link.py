@@ -6,7 +6,6 @@ probabilities are laid out samples last: ``(n_outputs, n_samples)``.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +13,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 
-class Link(ABC):
+class Link:
     """From raw scores ``(n_outputs, n_samples)`` to what ``predict`` and friends return.
 
     Attributes
@@ -50,9 +49,6 @@ class _RegressionLink(Link):
 
     def labels(self, raw: np.ndarray) -> np.ndarray:
         raise TypeError(f"{type(self).__name__} is a regressor's link: it predicts numbers")
-
-    @abstractmethod
-    def values(self, raw: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,14 @@ class Replay(BaseEstimator):
         if classes is not None:
             self.classes_ = classes
 
+    def rows(self, kept: np.ndarray) -> Replay:
+        """The answers for some of the rows only."""
+        parts = (self.predict_, self.predict_proba_, self.decision_function_)
+        return Replay(
+            getattr(self, "classes_", None),
+            *(None if part is None else part[kept] for part in parts),
+        )
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.estimator_type = "classifier" if hasattr(self, "classes_") else "regressor"

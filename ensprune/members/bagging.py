@@ -27,6 +27,9 @@ class BaggingMembers(Members):
 
     def __init__(self, bagging: Any):
         check_is_fitted(bagging)
+        n_targets = getattr(bagging.estimators_[0], "n_outputs_", 1)
+        if n_targets > 1:
+            raise ValueError(_several_targets(bagging, n_targets))
         super().__init__(bagging)
         self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
 
@@ -91,13 +94,23 @@ class BaggingMembers(Members):
         return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
 
 
+def _several_targets(model: Any, n_targets: int) -> str:
+    return (
+        f"{type(model).__name__} was fitted on {n_targets} targets; pruning needs a single one: "
+        "fit one ensemble per target"
+    )
+
+
 def _output(
     member: Any, X: Any, shape: tuple[int, int], dtype: type, classifies: bool
 ) -> np.ndarray:
     """One member's output (n_outputs, n_samples) on its own columns."""
-    output = np.zeros(shape, dtype=dtype)
+    output: np.ndarray = np.zeros(shape, dtype=dtype)
     if not classifies:
-        output[0] = member.predict(X)
+        prediction = member.predict(X)
+        if prediction.ndim > 1 and prediction.shape[1] > 1:
+            raise ValueError(_several_targets(member, prediction.shape[1]))
+        output[0] = prediction.ravel()
     elif not hasattr(member, "predict_proba"):
         output[member.predict(X), np.arange(shape[1])] = 1
     elif is_tree(member) and len(member.classes_) == shape[0]:

@@ -48,6 +48,9 @@ class Members(ABC):
         Whether :meth:`subset` can give members weights of their own.
     needs_training_data : bool
         Whether a cut wants rows to refit something on, see :meth:`set_training_data`.
+    training : object or None
+        What those rows were turned into; it can be handed to members of the same estimator
+        opened later.
     """
 
     carries_weights: bool = True
@@ -55,6 +58,7 @@ class Members(ABC):
 
     def __init__(self, estimator: Any):
         self.estimator = estimator
+        self.training: Any = None
 
     @property
     @abstractmethod
@@ -207,14 +211,18 @@ class Members(ABC):
         """
         return None
 
-    def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+    def set_training_data(  # noqa: B027
+        self, X: Any, y: Any, sample_weight: np.ndarray | None = None
+    ) -> None:
         """Give the rows the ensemble was trained on to families whose cut needs them again.
 
         Only stacking does (:attr:`needs_training_data`): its final estimator is refitted on the
         kept columns.
         """
 
-    def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+    def set_blending_data(  # noqa: B027
+        self, X: Any, y: Any, sample_weight: np.ndarray | None = None
+    ) -> None:
         """The same where only rows are left that the ensemble was not trained on."""
 
     def _checked(
@@ -347,7 +355,9 @@ def map_members(
     n_jobs: int | None,
 ) -> np.ndarray:
     """Fill ``(len(indices), *shape)`` with ``read(member)``, members side by side in threads."""
-    result = np.empty((len(indices), *shape), dtype=dtype)  # (n_members, n_outputs, n_samples)
+    result: np.ndarray = np.empty(
+        (len(indices), *shape), dtype=dtype
+    )  # (n_members, n_outputs, n_samples)
 
     def fill(position: int, member: int) -> None:
         result[position] = read(member)

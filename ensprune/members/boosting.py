@@ -35,7 +35,7 @@ class BoostingMembers(Members):
     def combiner(self) -> Combiner:
         """The combiner; its offset is NaN where ``init`` is an estimator: use :meth:`bind`."""
         init = self.estimator.init_
-        if isinstance(init, str) or isinstance(init, DummyClassifier | DummyRegressor):
+        if isinstance(init, str | DummyClassifier | DummyRegressor):
             row = np.zeros((1, self.estimator.n_features_in_), dtype=np.float32)
             return self._combiner(self.estimator._raw_predict_init(row)[0])
         return self._combiner(np.full(self.estimator.estimators_.shape[1], np.nan))
@@ -100,7 +100,7 @@ class BoostingMembers(Members):
         per_stage = {
             name: getattr(boosting, name)[kept]
             for name in _PER_STAGE
-            if np.ndim(getattr(boosting, name, None)) == 1
+            if np.ndim(getattr(boosting, name, 0)) == 1
         }
         return shallow_copy(
             boosting,

@@ -20,6 +20,10 @@ class HistBoostingMembers(Members):
 
     def __init__(self, boosting: Any):
         check_is_fitted(boosting)
+        if len(getattr(boosting, "classes_", (0, 1))) < 2:
+            raise ValueError(
+                f"{type(boosting).__name__} was fitted on a single class: nothing to prune"
+            )
         super().__init__(boosting)
 
     @property

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.ensemble._forest import BaseForest
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 
 
 def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndarray | None:
@@ -40,3 +44,17 @@ def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndar
     for row, seen in zip(unseen, samples, strict=True):
         row[seen] = False
     return unseen if unseen.any() else None
+
+
+def bootstraps(estimator: Any) -> bool:
+    """Whether an unfitted estimator will train its members on bootstrap samples.
+
+    Looks through pipelines and searches; a search over ``bootstrap`` itself shows only after
+    fitting.
+    """
+    if isinstance(estimator, Pipeline):
+        return bootstraps(estimator.steps[-1][1])
+    if isinstance(estimator, BaseSearchCV):
+        return bootstraps(estimator.estimator)
+    families = BaseForest | BaggingClassifier | BaggingRegressor
+    return isinstance(estimator, families) and bool(estimator.bootstrap)

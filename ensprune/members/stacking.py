@@ -133,11 +133,12 @@ class MetaCombiner(Combiner):
 
 def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
     """The final estimator's input: members' columns side by side, then the original ones."""
-    columns = [output[:width].T for output, width in zip(outputs, widths, strict=True)]
+    columns: list[Any] = [output[:width].T for output, width in zip(outputs, widths, strict=True)]
     if rows is None:
         return np.hstack(columns)
     if sparse.issparse(rows):
-        return sparse.hstack([*columns, rows], format=rows.format)
+        columns.append(rows)
+        return sparse.hstack(columns, format="csr")
     return np.hstack([*columns, rows])
 
 
@@ -157,7 +158,6 @@ class StackingMembers(Members):
                 "one: fit one ensemble per target"
             )
         super().__init__(stacking)
-        self._training: _MetaRows | None = None
 
     @property
     def n_members(self) -> int:
@@ -198,7 +198,7 @@ class StackingMembers(Members):
             classes=self._classes,
             members=np.arange(self.n_members),
             passes_through=bool(self.estimator.passthrough),
-            training=self._training,
+            training=self.training,
         )
 
     def bind(self, X: Any) -> Combiner:
@@ -283,7 +283,7 @@ class StackingMembers(Members):
         if self._classes is not None:
             y = self.estimator._label_encoder.transform(np.asarray(y))
         rows = X if self.estimator.passthrough else None
-        self._training = _MetaRows(outputs, rows, np.asarray(y), weight)
+        self.training = _MetaRows(outputs, rows, np.asarray(y), weight)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,21 @@ class WrappedMembers(Members):
         rewrap: Callable[[Any], Any],
         transform: Callable[[Any], Any] | None = None,
     ):
-        super().__init__(wrapper)
         self.inner = open_members(inner)
+        super().__init__(wrapper)
         self.carries_weights = self.inner.carries_weights
         self.needs_training_data = self.inner.needs_training_data
         self._rewrap = rewrap
         self._rows = (lambda X: X) if transform is None else transform
+
+    @property
+    def training(self) -> Any:  # type: ignore[override]
+        return self.inner.training
+
+    @training.setter
+    def training(self, rows: Any) -> None:
+        if rows is not None:
+            self.inner.training = rows
 
     @property
     def n_members(self) -> int:
@@ -153,7 +162,7 @@ class CalibratedCombiner(Combiner):
     classes: np.ndarray
     weights: np.ndarray | None = None
     kind: str = "calibrated"
-    link: Probability = Probability()
+    link: Probability = field(default_factory=Probability)
 
     def take(self, indices: Indices, weights: np.ndarray | None = None) -> CalibratedCombiner:
         kept = np.asarray(indices, dtype=np.intp)
@@ -185,7 +194,10 @@ class CalibratedCombiner(Combiner):
 
 
 class CalibratedMembers(Members):
-    """The members of all the ensembles that a CalibratedClassifierCV averages, one per fold."""
+    """The members of all the ensembles that a CalibratedClassifierCV averages, one per fold.
+
+    A cut keeps them fold by fold, and its calibrators as they were fitted for the whole.
+    """
 
     def __init__(self, calibrated: Any):
         check_is_fitted(calibrated)

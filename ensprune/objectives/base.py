@@ -249,7 +249,7 @@ class LinearObjective(Objective):
                 f"{type(self).__name__} has no out-of-bag form: select by squared error instead"
             )
         self.combiner: Any = combiner
-        self.n_members, _, self.n_samples = outputs.shape
+        self.n_members, self.n_samples = len(outputs), outputs.shape[2]
         self.selected = []
         self._n_jobs = n_jobs
         self._member_weights = combiner.member_weights  # type: ignore[attr-defined]
@@ -259,8 +259,10 @@ class LinearObjective(Objective):
             else class_positions(y, combiner.classes)
         )
         self._weights = self._sample_weights(sample_weight)
-        self._outputs, offset = self._reduce(outputs, self._offset(combiner, outputs.shape[1:]))
-        self._total = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
+        self._outputs, offset = self._reduce(
+            outputs, self._offset(combiner, (outputs.shape[1], outputs.shape[2]))
+        )
+        self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
         self._norm = 0.0
         self._shift: np.ndarray | None = None
         if offset is not None and combiner.kind == "sum":
@@ -294,7 +296,7 @@ class LinearObjective(Objective):
         return mean
 
     def _blocks(self) -> list[slice]:
-        rows = max(1, self._total.shape[0])
+        rows = max(1, len(self._total))
         length = max(1, self._block_bytes // (8 * rows))
         return [slice(i, i + length) for i in range(0, self.n_samples, length)]
 

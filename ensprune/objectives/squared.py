@@ -7,6 +7,7 @@ Out of bag, the entries of the Gram matrix are means over the samples that both 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,17 @@ def squared_target(y: Any, combiner: Combiner) -> np.ndarray:
     return hot
 
 
+def _score_of_loss(loss: Any, kind: str, variance: float) -> Any:
+    """The score scikit-learn reports for a mean squared error, a number or an array."""
+    loss = np.maximum(loss, 0.0)
+    if kind == "rmse":
+        return -np.sqrt(loss)
+    if kind == "r2":
+        # scikit-learn's convention for a constant target.
+        return 1.0 - loss / variance if variance > 0 else np.where(loss > 0, 0.0, 1.0)
+    return -loss
+
+
 class SquaredError(Objective):
     """Mean squared error of an average, as a quadratic form over the Gram matrix.
 
@@ -184,15 +196,7 @@ class SquaredError(Objective):
         self._norm = 0.0
 
     def _finish(self, loss: Any) -> Any:
-        loss = np.maximum(loss, 0.0) * self._scale
-        if self.kind == "rmse":
-            return -np.sqrt(loss)
-        if self.kind == "r2":
-            # scikit-learn's convention for a constant target.
-            if self._variance == 0:
-                return np.where(loss > 0, 0.0, 1.0)
-            return 1.0 - loss / self._variance
-        return -loss
+        return _score_of_loss(loss * self._scale, self.kind, getattr(self, "_variance", 0.0))
 
     def candidates(self, drop: bool = False) -> np.ndarray:
         sign = -1.0 if drop else 1.0
@@ -263,16 +267,16 @@ class SquaredErrorThroughLink(LinearObjective):
         squares = ((self.combiner.link.proba(raw) - self._hot[:, block]) ** 2).sum(axis=0)
         return 0.5 * squares if len(self._hot) == 2 else squares
 
-    _finish = SquaredError._finish
-    _scale = 1.0
+    def _finish(self, mean: Any) -> Any:
+        return _score_of_loss(mean, self.kind, getattr(self, "_variance", 0.0))
 
 
-def _averages_exactly(combiner: Combiner) -> bool:
-    return (
-        combiner.linear
-        and combiner.kind == "mean"
-        and isinstance(combiner.link, Identity | Probability)
-    )
+def _averages_numbers(combiner: Combiner) -> bool:
+    return combiner.linear and combiner.kind == "mean" and isinstance(combiner.link, Identity)
+
+
+def _averages_probabilities(combiner: Combiner) -> bool:
+    return combiner.linear and combiner.kind == "mean" and isinstance(combiner.link, Probability)
 
 
 def _regresses(combiner: Combiner) -> bool:
@@ -283,20 +287,13 @@ def _has_proba(combiner: Combiner) -> bool:
     return combiner.linear and not isinstance(combiner.link, Votes) and combiner.has_proba
 
 
+# Of several forms of a metric the first that applies is taken.
 for _metric, _kind in (
     (mean_squared_error, "mse"),
     (root_mean_squared_error, "rmse"),
     (r2_score, "r2"),
 ):
-    register_objective(
-        _metric,
-        lambda kind=_kind: SquaredError(kind),
-        lambda c: _averages_exactly(c) and c.classes is None,
-    )
-    register_objective(_metric, lambda kind=_kind: SquaredErrorThroughLink(kind), _regresses)
-register_objective(
-    brier_score_loss,
-    lambda: SquaredError("brier"),
-    lambda c: _averages_exactly(c) and c.classes is not None,
-)
-register_objective(brier_score_loss, lambda: SquaredErrorThroughLink("brier"), _has_proba)
+    register_objective(_metric, partial(SquaredError, _kind), _averages_numbers)
+    register_objective(_metric, partial(SquaredErrorThroughLink, _kind), _regresses)
+register_objective(brier_score_loss, partial(SquaredError, "brier"), _averages_probabilities)
+register_objective(brier_score_loss, partial(SquaredErrorThroughLink, "brier"), _has_proba)

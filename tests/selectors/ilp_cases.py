@@ -80,7 +80,9 @@ def true_loss(problem, members, formulation):
         halved = 0.5 if len(hot) == 2 else 1.0
         return halved * weight @ ((mean - hot) ** 2).sum(axis=0)
     if formulation == "accuracy":
-        return -(weight @ (problem.outputs[members].sum(axis=0).argmax(axis=0) == labels))
+        return -(
+            weight @ (problem.outputs[members].sum(axis=0, dtype=float).argmax(axis=0) == labels)
+        )
     if formulation == "margin":
         others = mean.copy()
         others[labels, at] = -np.inf
@@ -118,7 +120,7 @@ def admissible(problem, keep=(), drop=(), groups=(), floors=None, exact=True):
 
 def recall(problem, mask, label):
     labels = positions(problem)
-    predicted = problem.outputs[mask].sum(axis=0).argmax(axis=0)
+    predicted = problem.outputs[mask].sum(axis=0, dtype=float).argmax(axis=0)
     of_class = problem.y == label
     weight = weights_of(problem)[of_class]
     return weight @ (predicted[of_class] == labels[of_class]) / weight.sum()

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from .rules import Rules
+
+
+@dataclass(frozen=True)
+class QuadraticBound:
+    """A lower bound, and what it settles.
+
+    Parameters
+    ----------
+    value : float
+    keep, drop : ndarray of shape (n_members,), dtype bool
+        Members in every, or in no, set that is at least as good as the incumbent.
+    """
+
+    value: float
+    keep: np.ndarray
+    drop: np.ndarray
 
 
 def quadratic_bound(
@@ -16,7 +33,7 @@ def quadratic_bound(
     incumbent: float,
     deadline: float,
     mip_gap: float,
-) -> float:
+) -> QuadraticBound:
     """Lower bound on ``x' gram x`` over admissible sets of a size.
 
     Parameters
@@ -26,7 +43,7 @@ def quadratic_bound(
     rules : Rules
         Budget, kept and dropped members count; groups are relaxed.
     incumbent : float
-        A value known to be reached, which scales the steps.
+        A value known to be reached, infinite if none is; it scales the steps.
     deadline : float
         ``time.perf_counter()`` at which to stop.
     mip_gap : float
@@ -34,7 +51,7 @@ def quadratic_bound(
 
     Returns
     -------
-    float
+    QuadraticBound
 
     Notes
     -----
@@ -43,7 +60,8 @@ def quadratic_bound(
     ``y_ij = y_ji`` is priced by an antisymmetric matrix ``A`` and the budget by ``mu_i >= 0``.
     What is left splits: member i, if kept, takes the K - 1 cheapest partners under
     ``gram_ij + A_ij + mu_i c_j``, and the K members with the smallest sums are kept. Subgradient
-    steps of Polyak's length on ``A`` and ``mu``, O(n_members^2) each.
+    steps of Polyak's length on ``A`` and ``mu``, O(n_members^2) each. A member whose exchange with
+    the last one kept (or the first one not) lifts the bound over the incumbent is settled.
 
     References
     ----------
@@ -52,8 +70,9 @@ def quadratic_bound(
     quadratic knapsack problem", INFORMS Journal on Computing 11 (1999).
     """
     free = np.flatnonzero(~rules.drop)
+    in_all, in_none = rules.keep.copy(), rules.drop.copy()
     if size > len(free):
-        return np.inf
+        return QuadraticBound(np.inf, in_all, in_none)
     costs = rules.costs[free]
     keep = rules.keep[free]
     priced = not rules.counts
@@ -61,10 +80,15 @@ def quadratic_bound(
     if size == 1:
         fits = costs <= rules.slack_budget
         fits &= keep | (keep.sum() == 0)
-        return float(diagonal[fits].min()) if fits.any() else np.inf
+        least = float(diagonal[fits].min()) if fits.any() else np.inf
+        return QuadraticBound(least, in_all, in_none)
     partner_cost = gram[np.ix_(free, free)].copy()
     np.fill_diagonal(partner_cost, 0.0)
     n = len(free)
+    if np.isfinite(incumbent):
+        target = incumbent
+    else:  # the average set of that size
+        target = size * diagonal.mean() + size * (size - 1) * partner_cost.sum() / (n * n - n)
     unit = costs / max(costs.max(), 1e-300)
     limit = rules.slack_budget / max(costs.max(), 1e-300)
     prices = np.zeros((n, n))  # antisymmetric
@@ -85,13 +109,22 @@ def quadratic_bound(
             worth = worth - tolls[:n] * (limit - unit) + tolls[n] * unit
             value = -tolls[n] * limit
         order = np.where(keep, -np.inf, worth)
-        chosen = np.argpartition(order, size - 1)[:size]
+        ends = [size - 1, size] if size < n else [size - 1]
+        ranking = np.argpartition(order, ends)
+        chosen = ranking[:size]
         value += float(worth[chosen].sum())
+        if size < n:
+            outside = ranking[size:]
+            last, first = worth[ranking[size - 1]], worth[ranking[size]]
+            worse = incumbent + 1e-9 * abs(incumbent) - value
+            in_none[free[outside[worth[outside] - last > worse]]] = True
+            swapped = chosen[~keep[chosen]]
+            in_all[free[swapped[first - worth[swapped] > worse]]] = True
         if value > best + 1e-6 * abs(best) or best == -np.inf:
             best, best_at, stalled = value, (prices, tolls), 0
         else:
             stalled += 1
-        if best >= incumbent * (1 - np.sign(incumbent) * mip_gap):
+        if best >= incumbent - mip_gap * abs(target):
             break
         if stalled > 10:
             pace, stalled = pace * 0.6, 0
@@ -111,8 +144,8 @@ def quadratic_bound(
             length += float((toll_slope**2).sum())
         if length == 0:
             break
-        step = pace * max(incumbent - value, 1e-12 * abs(incumbent)) / length
+        step = pace * max(target - value, 1e-12 * abs(target)) / length
         prices = prices + step * slope
         if priced:
             tolls = np.maximum(tolls + step * toll_slope, 0.0)
-    return best
+    return QuadraticBound(best, in_all, in_none)

@@ -157,7 +157,7 @@ class CoverFormulation(Formulation):
         assert isinstance(self.kept, SquaredErrorFormulation)
         goal = self._allowed * float(size) ** 2 * (1 + 1e-9)
         reached = quadratic_bound(self.kept.gram, size, rules, goal, deadline, 0.0)
-        return np.inf if reached > goal else least
+        return np.inf if reached.value > goal else least
 
     def round_bound(self, bound: float) -> float:
         if not self.rules.counts or not np.isfinite(bound):
@@ -170,7 +170,7 @@ class CoverFormulation(Formulation):
             assert size is not None
             assert isinstance(self.kept, SquaredErrorFormulation)
             return self.kept.pair_program(
-                size, None, cost=self.rules.costs, loss_allowed=self._allowed
+                size, self.rules, None, cost=self.rules.costs, loss_allowed=self._allowed
             )
         program = Program()
         members = MemberColumns(program, self.evidence, self.rules, size, self.rules.costs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,6 +58,8 @@ class QuadraticFormulation(Formulation):
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
         super().__init__(evidence, rules, recall)
         self.gram = self._gram()
+        # By size: the rules, with what the bound has settled.
+        self._settled: dict[int, Rules] = {}
 
     def _gram(self) -> np.ndarray:
         raise NotImplementedError
@@ -68,15 +71,18 @@ class QuadraticFormulation(Formulation):
         assert size is not None
         area = float(size) ** 2
         bound = quadratic_bound(self.gram, size, self.rules, incumbent * area, deadline, gap)
-        return bound / area
+        self._settled[size] = replace(self.rules, keep=bound.keep, drop=bound.drop)
+        return bound.value / area
 
     def program(self, size: int | None) -> Program:
         assert size is not None
-        return self.pair_program(size, self.gram / float(size) ** 2)
+        rules = self._settled.get(size, self.rules)
+        return self.pair_program(size, rules, self.gram / float(size) ** 2)
 
     def pair_program(
         self,
         size: int,
+        rules: Rules,
         gram: np.ndarray | None,
         cost: np.ndarray | None = None,
         loss_allowed: float | None = None,
@@ -86,6 +92,8 @@ class QuadraticFormulation(Formulation):
         Parameters
         ----------
         size : int
+        rules : Rules
+            Members that are to be dropped have no products.
         gram : ndarray of shape (n_members, n_members) or None
             The objective; None leaves it to ``cost``.
         cost : ndarray of shape (n_members,), default=None
@@ -93,8 +101,9 @@ class QuadraticFormulation(Formulation):
             Bounds ``x' G x / K^2``.
         """
         program = Program()
-        rules, n = self.rules, self.rules.n_members
-        i, j = np.triu_indices(n, 1)
+        free = np.flatnonzero(~rules.drop)
+        n = len(free)
+        i, j = (free[part] for part in np.triu_indices(n, 1))
         linear = np.diag(gram).copy() if gram is not None else cost
         members = MemberColumns(program, self.evidence, rules, size, linear, merge=False)
         x = members.columns
@@ -104,19 +113,22 @@ class QuadraticFormulation(Formulation):
             parts = [(x, np.diag(self.gram) / limit), (z, 2.0 * self.gram[i, j] / limit)]
             program.add_rows(parts if len(z) else parts[:1], "<=", 1.0 + 1e-9)
         pair = np.zeros((n, n), dtype=np.intp)  # column of each pair
-        pair[i, j] = pair[j, i] = z
+        pair[np.triu_indices(n, 1)] = z
+        pair = np.maximum(pair, pair.T)
         others = ~np.eye(n, dtype=bool)
         partners = pair[others].reshape(n, n - 1)
         if n > 1:
             ones = np.ones((n, n - 1))
             program.add_rows(
-                [(partners, ones), (x[:, None], np.full((n, 1), 1.0 - size))], "==", np.zeros(n)
+                [(partners, ones), (x[free, None], np.full((n, 1), 1.0 - size))], "==", np.zeros(n)
             )
         if not rules.counts and n > 1:
-            unit = rules.costs / rules.costs.max()
+            unit = rules.costs[free] / rules.costs.max()
             rest = rules.slack_budget / rules.costs.max() - unit
             price = np.broadcast_to(unit, (n, n))[others].reshape(n, n - 1)
-            program.add_rows([(partners, price), (x[:, None], -rest[:, None])], "<=", np.zeros(n))
+            program.add_rows(
+                [(partners, price), (x[free, None], -rest[:, None])], "<=", np.zeros(n)
+            )
         right = self.right_samples(program, members, size)
 
         def fill(mask: np.ndarray) -> np.ndarray:

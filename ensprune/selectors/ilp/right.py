@@ -181,11 +181,11 @@ class RightSamples:
         values = np.ascontiguousarray(margins.values[order])
         threshold, low = margins.threshold[order], least[order]
         owner = margins.sample[order]
-        starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]]) if len(order) else []
+        starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(order)])
         bundles: dict[bytes, int] = {}
         kept: list[np.ndarray] = []
         self.group_of: list[list[int]] = []
-        ends = np.r_[starts[1:], len(order)] if len(order) else []
+        ends = np.r_[starts[1:], len(order)]
         for start, end in zip(starts, ends):
             key = values[start:end].tobytes() + threshold[start:end].tobytes()
             at = bundles.setdefault(key, len(bundles))

@@ -133,7 +133,7 @@ class Run:
     def _quick_bounds(self, sizes: list[int | None]) -> dict[int | None, float]:
         """Bounds that need no solver; sizes near the incumbent's are bounded with most care."""
         bounds = {}
-        known = self.best.loss if self.best.mask is not None else 1.0
+        known = self.best.loss  # infinite if nothing is known
         end = time.perf_counter() + _BOUND_SHARE * self._left()
         for position, size in enumerate(sizes):
             now = time.perf_counter()

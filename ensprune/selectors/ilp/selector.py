@@ -192,9 +192,9 @@ class ILPSelector(Selector):
         return PruningPath((problem.point(members, result.objective_value),), result)
 
     def _result(self, outcome: Outcome, solver: str, elapsed: float) -> ILPResult:
-        value, bound = -outcome.loss, -outcome.bound
+        value, bound = -float(outcome.loss), -float(outcome.bound)
         gap = max(bound - value, 0.0)
-        gap = gap / abs(value) if value else (0.0 if gap <= 1e-12 else np.inf)
+        gap = gap / abs(value) if value else (0.0 if gap <= 1e-12 else float("inf"))
         near = max(self.mip_gap, ROUNDING) * (1 + 1e-6)
         status = "optimal" if bound - value <= near * abs(value) + 1e-12 else "time_limit"
         return ILPResult(

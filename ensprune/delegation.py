@@ -1,0 +1,140 @@
+"""An estimator like the one inside: methods and attributes that EnsemblePruner passes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+
+def _pruned_has(method: str) -> Any:
+    """Whether the pruned (or, before fitting, the given) estimator has a method."""
+
+    def check(pruner: Any) -> bool:
+        # A raw Booster before fitting, or a missing method: the AttributeError says which.
+        getattr(getattr(pruner, "pruned_estimator_", pruner.estimator), method)
+        return True
+
+    return available_if(check)
+
+
+class DelegatesToPruned:
+    """Predicts with ``pruned_estimator_``, describes itself like ``estimator_``."""
+
+    estimator_: Any
+    pruned_estimator_: Any
+
+    @_pruned_has("predict")
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions of the pruned ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.predict(X)
+
+    @_pruned_has("predict_proba")
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities of the pruned ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.predict_proba(X)
+
+    @_pruned_has("predict_log_proba")
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithms of the class probabilities of the pruned ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.predict_log_proba(X)
+
+    @_pruned_has("decision_function")
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Decision function of the pruned ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.decision_function(X)
+
+    @_pruned_has("transform")
+    def transform(self, X: Any) -> Any:
+        """What the pruned ensemble transforms rows to (voting, stacking).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array-like
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.transform(X)
+
+    @_pruned_has("score")
+    def score(self, X: Any, y: Any, **params: Any) -> float:
+        """The pruned ensemble's own ``score``: accuracy or R2.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        **params : dict
+            Handed on, such as ``sample_weight``.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.score(X, y, **params)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels of a classifier."""
+        return self._of_full("classes_")
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen in fitting."""
+        return self._of_full("n_features_in_")
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features seen in fitting, where they have names."""
+        return self._of_full("feature_names_in_")
+
+    def _of_full(self, attribute: str) -> Any:
+        if "estimator_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} is not fitted: no {attribute} yet")
+        return getattr(self.estimator_, attribute)

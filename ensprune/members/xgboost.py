@@ -1,0 +1,317 @@
+"""XGBoost: its scikit-learn estimators and the raw ``Booster``; its file format is next door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xgboost
+from joblib import effective_n_jobs
+from scipy import sparse
+from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils.validation import _num_samples
+
+from ..combiner import Combiner, Indices, LinearCombiner
+from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
+from .base import Members, open_members, shallow_copy
+from .xgboost_model import Layout, cut, leaf_booster, load, read_layout, read_model, trees_of
+
+_ROWS = 4096  # predicted at once: a call costs the time of some 100 rows, too many leave the cache
+_BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
+
+_LOGISTIC = ("binary:logistic", "reg:logistic")
+_SOFTMAX = ("multi:softprob", "multi:softmax")
+_EXP = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
+
+
+class XGBoostMembers(Members):
+    """The rounds of a boosting model, or the trees of XGBoost's random forest.
+
+    Outputs are margins: the leaf values of a round's trees, learning rate and dart's weights
+    included. Those of a forest's tree are multiplied by the number of trees, which its leaf
+    values were divided by, so the forest is a mean like any other.
+    """
+
+    def __init__(self, estimator: Any):
+        super().__init__(estimator)
+        raw = isinstance(estimator, xgboost.Booster)
+        if type(estimator).__module__.startswith("xgboost.dask"):
+            raise TypeError(
+                f"{type(estimator).__name__} predicts on dask collections; give its get_booster()"
+            )
+        booster = estimator if raw else estimator.get_booster()
+        layout = read_layout(booster)
+        if not raw:
+            # Early stopping: the estimator predicts with the rounds up to the best one.
+            n_rounds = estimator._get_iteration_range(None)[1]
+            if 0 < n_rounds < layout.n_rounds:
+                booster = booster[:n_rounds]
+                layout = read_layout(booster)
+        self._raw = raw
+        self._booster: xgboost.Booster = booster
+        self._layout: Layout = layout
+        self._missing = np.nan if raw else estimator.missing
+        self._leaves: tuple[tuple[int, ...] | None, xgboost.Booster] | None = None
+        self._link = self._read_link()
+
+    def _read_link(self) -> Link:
+        """How the model turns margins into predictions; its own objective decides, always.
+
+        A callable objective of a scikit-learn estimator trains under a built-in one's name, and
+        that one's transformation is what the estimator predicts with.
+        """
+        objective = self._layout.objective
+        several = self._layout.n_outputs > 1
+        name = type(self.estimator).__name__
+        n_classes = getattr(self.estimator, "n_classes_", None)
+        classifies = n_classes is not None or (
+            self._raw and objective in ("binary:logistic", *_SOFTMAX)
+        )
+        if classifies and objective in _SOFTMAX:
+            if n_classes == 2 and objective == "multi:softprob":
+                raise ValueError(
+                    f"{name} with objective='multi:softprob' on two classes predicts indicator "
+                    "columns instead of labels; train with objective='binary:logistic'"
+                )
+            return Softmax()
+        if several:
+            raise ValueError(
+                f"{name} with objective={objective!r} predicts {self._layout.n_outputs} numbers "
+                "for a row; train a classifier, or one model for each"
+            )
+        if classifies and objective in _LOGISTIC:
+            return Logistic()
+        if classifies or objective == "binary:hinge":
+            raise ValueError(
+                f"{name} with objective={objective!r} has no class probabilities and thresholds "
+                "what is none; train with objective='binary:logistic'"
+            )
+        if objective in _LOGISTIC:
+            return LogisticValue()
+        if objective in _EXP:
+            return Exp()
+        value, margin = (
+            self._booster.inplace_predict(self._missing_row, predict_type=kind)
+            for kind in ("value", "margin")
+        )
+        if not np.array_equal(value, margin):
+            raise ValueError(
+                f"objective={objective!r} transforms the margin in a way that ensprune does not "
+                "know; train with another objective"
+            )
+        return Identity()
+
+    @property
+    def n_members(self) -> int:
+        return self._layout.n_members
+
+    @cached_property
+    def combiner(self) -> Combiner:  # type: ignore[override]
+        if not self._link.is_classifier:
+            classes = None
+        elif self._raw:
+            classes = np.arange(max(2, self._layout.n_outputs))
+        else:
+            classes = self.estimator.classes_
+        return LinearCombiner(
+            "mean" if self._layout.is_forest else "sum",
+            self._link,
+            classes,
+            self.n_members,
+            offset=self._intercept(),
+            dtype=np.dtype(np.float32),
+            hides_raw=True,
+        )
+
+    @property
+    def _missing_row(self) -> np.ndarray:
+        return np.full((1, self._booster.num_features()), np.nan, dtype=np.float32)
+
+    def _intercept(self) -> np.ndarray:
+        """The margin of no tree at all, shape (n_outputs,).
+
+        Which number ``base_score`` is, and on which scale, depends on objective and version. A
+        base margin takes its place, so the difference it makes is what is looked for.
+        """
+        margins = []
+        for base_margin in (None, np.zeros((1, self._layout.n_outputs), dtype=np.float32)):
+            # Not in place: there, dart before XGBoost 3.4 weights the base margin.
+            row = xgboost.DMatrix(self._missing_row, base_margin=base_margin, nthread=1)
+            margin = self._booster.predict(
+                row, output_margin=True, iteration_range=(0, 1), validate_features=False
+            )
+            margins.append(margin.astype(np.float64).ravel())
+        return margins[0] - margins[1]
+
+    def outputs(
+        self,
+        X: Any,
+        n_jobs: int | None = None,
+        *,
+        indices: Indices | None = None,
+        dtype: type = np.float32,
+    ) -> np.ndarray:
+        """What each member adds to the margin.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or DMatrix
+            Rows, as the model's ``predict`` takes them; a ``DMatrix`` for a raw ``Booster``
+            only, and without a base margin.
+        n_jobs : int, default=None
+            Threads; None is the model's own setting.
+        indices : sequence of int, default=None
+            Only these members, in this order; None is all of them.
+        dtype : {float32, float64}, default=float32
+            XGBoost predicts in float32; float64 has the same values.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_outputs, n_samples), C-contiguous
+
+        Raises
+        ------
+        ValueError
+            If a ``DMatrix`` has a base margin.
+        """
+        layout = self._layout
+        n_members = self.n_members if indices is None else len(indices)
+        model = self._leaf_booster(indices)
+        X, n_samples = self._rows(X)
+        shape = (n_members, layout.n_outputs, n_samples)
+        result: np.ndarray = np.empty(shape, dtype=dtype)
+        arranged = (1, layout.n_outputs, n_members)  # rounds, outputs, parallel trees
+        if not layout.is_forest:
+            arranged = (n_members, layout.n_outputs, layout.n_parallel)
+
+        def fill(rows: slice) -> None:
+            leaves = self._margin(model, X, rows).reshape(-1, *arranged)
+            block = result[:, :, rows]
+            for some in gen_batches(len(leaves), _BLOCK):
+                target = block[:, :, some]
+                if layout.is_forest:
+                    target[...] = leaves[some, 0].transpose(2, 1, 0)
+                    target *= layout.n_parallel
+                    continue
+                target[...] = leaves[some, :, :, 0].transpose(1, 2, 0)
+                for tree in range(1, layout.n_parallel):
+                    target += leaves[some, :, :, tree].transpose(1, 2, 0)
+
+        threads = self._layout.runtime["nthread"] if n_jobs is None else n_jobs
+        threads = effective_n_jobs(threads or -1)
+        # Single-threaded predictions side by side: turning their result samples-last is then
+        # parallel as well, and happens while the result is in cache.
+        share = max(_BLOCK, -(-n_samples // threads))
+        batches = gen_batches(n_samples, min(_ROWS, share)) if n_samples else ()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, batches))
+        return result
+
+    def _leaf_booster(self, indices: Indices | None) -> xgboost.Booster:
+        """The booster that predicts leaf values of these members; the last one is kept."""
+        key = None if indices is None else tuple(int(i) for i in indices)
+        if self._leaves is None or self._leaves[0] != key:
+            layout = self._layout
+            if key is None:
+                self._leaves = key, leaf_booster(self._booster, layout)
+            else:
+                chosen = np.asarray(key, dtype=np.intp)
+                self._leaves = key, leaf_booster(*self._cut(chosen, None))
+        return self._leaves[1]
+
+    def _rows(self, X: Any) -> tuple[Any, int]:
+        """Rows in a form that can be sliced, where there is one, and their number."""
+        if isinstance(X, xgboost.DMatrix):
+            if not self._raw:
+                raise TypeError(
+                    f"{type(self.estimator).__name__} predicts on arrays and DataFrames; give "
+                    "those, or its get_booster()"
+                )
+            if X.get_base_margin().size:
+                raise ValueError(
+                    "the DMatrix has a base_margin, which takes the place of the intercept in "
+                    "every prediction; give one without"
+                )
+            return X, X.num_row()
+        if sparse.issparse(X):
+            X = sparse.csr_matrix(X)  # type: ignore[call-overload]
+        elif isinstance(X, list | tuple):
+            X = np.asarray(X)
+        return X, _num_samples(X)
+
+    def _margin(self, booster: xgboost.Booster, X: Any, rows: slice) -> np.ndarray:
+        """Margins of some rows, shape (n_rows, n_outputs of the booster)."""
+        if isinstance(X, xgboost.DMatrix):
+            if rows.stop - rows.start < X.num_row():
+                X = X.slice(np.arange(rows.start, rows.stop))
+            return booster.predict(X, output_margin=True, strict_shape=True)
+        X = _safe_indexing(X, rows)
+        try:
+            return booster.inplace_predict(
+                X, predict_type="margin", missing=self._missing, strict_shape=True
+            )
+        except TypeError:  # read through a DMatrix only, as the estimators' own predict does
+            read_as = (
+                {"enable_categorical": True}
+                if self._raw
+                else {
+                    "enable_categorical": self.estimator.enable_categorical,
+                    "feature_types": self.estimator.feature_types,
+                }
+            )
+            X = xgboost.DMatrix(X, missing=self._missing, **read_as)
+            return booster.predict(X, output_margin=True, strict_shape=True)
+
+    @cached_property
+    def _model(self) -> dict[str, Any]:
+        return read_model(self._booster)
+
+    def parts(self) -> Iterable[Any]:
+        trees = trees_of(self._model)["trees"]
+        return [[trees[t] for t in member] for member in self._layout.trees]
+
+    def _cut(self, kept: np.ndarray, factors: np.ndarray | None) -> tuple[dict[str, Any], Layout]:
+        """The saved model of the kept members, leaf values multiplied by ``factors``."""
+        layout = self._layout
+        trees = layout.trees[kept]  # (n_kept, n_trees_per_member)
+        if factors is not None:
+            factors = np.broadcast_to(factors[:, None], trees.shape)
+        n_rounds, n_parallel = len(kept), layout.n_parallel
+        if layout.is_forest:  # class by class
+            trees = trees.T
+            factors = None if factors is None else factors.T
+            n_rounds, n_parallel = 1, len(kept)
+        model = cut(
+            self._model,
+            trees.ravel().tolist(),
+            None if factors is None else factors.ravel().tolist(),
+            n_rounds,
+            n_parallel,
+        )
+        return model, Layout(
+            n_rounds, layout.n_outputs, n_parallel, layout.objective, layout.runtime
+        )
+
+    def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
+        kept, factors = self._checked(indices, weights)
+        if self._layout.is_forest:
+            # Leaf values were divided by the number of trees: that, too, is a weight.
+            relative = np.ones(len(kept)) if factors is None else factors
+            factors = relative * (self.n_members / relative.sum())
+        booster = load(self._cut(kept, factors)[0], self._layout.runtime)
+        if self._raw:
+            return booster
+        changed: dict[str, Any] = {"_Booster": booster, "n_estimators": len(kept)}
+        forests = (xgboost.XGBRFClassifier, xgboost.XGBRFRegressor)
+        if self._layout.is_forest and not isinstance(self.estimator, forests):
+            changed.update(n_estimators=1, num_parallel_tree=len(kept))
+        if hasattr(self.estimator, "kwargs"):  # set_params writes into it
+            changed["kwargs"] = dict(self.estimator.kwargs)
+        return shallow_copy(self.estimator, without=("evals_result_",), **changed)
+
+
+open_members.register(xgboost.XGBModel, XGBoostMembers)
+open_members.register(xgboost.Booster, XGBoostMembers)

@@ -1,0 +1,298 @@
+"""XGBoost's saved models: reading, cutting and re-tagging their trees; no rows and no metric.
+
+A saved model lists its trees round by round, in a round class by class, for a class one tree per
+``num_parallel_tree``. The learning rate is inside the leaf values, ``weight_drop`` is not. It is
+beside the trees since XGBoost 3.4 and a level above them, around a whole gbtree, before.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from sklearn.exceptions import NotFittedError
+
+# Found by early stopping over rounds that a cut model does not have.
+STALE_ATTRIBUTES = ("best_iteration", "best_score")
+
+_UBJSON_INTEGERS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the trees of a model are arranged, and what they were trained for.
+
+    Attributes
+    ----------
+    n_rounds : int
+    n_outputs : int
+        Trees of one round that speak for different classes; 1 unless multiclass.
+    n_parallel : int
+        Trees of one round that speak for the same class.
+    objective : str
+    runtime : dict
+        ``nthread`` and ``device``, which a saved model does not have.
+    """
+
+    n_rounds: int
+    n_outputs: int
+    n_parallel: int
+    objective: str
+    runtime: dict[str, Any]
+
+    @property
+    def is_forest(self) -> bool:
+        """Whether the members are the parallel trees of the only round."""
+        return self.n_rounds == 1 and self.n_parallel > 1
+
+    @property
+    def n_members(self) -> int:
+        return self.n_parallel if self.is_forest else self.n_rounds
+
+    @property
+    def n_trees(self) -> int:
+        return self.n_rounds * self.n_outputs * self.n_parallel
+
+    @property
+    def trees(self) -> np.ndarray:
+        """Positions of each member's trees, shape (n_members, n_trees_per_member)."""
+        positions = np.arange(self.n_trees)
+        if self.is_forest:
+            return positions.reshape(self.n_outputs, self.n_parallel).T
+        return positions.reshape(self.n_rounds, -1)
+
+    @property
+    def outputs(self) -> list[int]:
+        """Which output each tree speaks for, as a saved model's ``tree_info`` lists it."""
+        once = np.repeat(np.arange(self.n_outputs), self.n_parallel)
+        return np.tile(once, self.n_rounds).tolist()
+
+
+def read_layout(booster: xgboost.Booster) -> Layout:
+    """The arrangement of a booster's trees.
+
+    Raises
+    ------
+    TypeError
+        If it has no trees (``booster="gblinear"``).
+    ValueError
+        If it predicts several targets, or several outputs with one tree.
+    sklearn.exceptions.NotFittedError
+        If it has not been trained.
+    """
+    try:
+        # Reading the configuration repeats the warnings of training.
+        with xgboost.config_context(verbosity=0):
+            learner = json.loads(booster.save_config())["learner"]
+            n_rounds = booster.num_boosted_rounds()
+    except xgboost.core.XGBoostError as error:  # no rows seen, so no number of features
+        raise NotFittedError("this Booster is not fitted; train it first") from error
+    ensemble = learner["gradient_booster"]
+    if ensemble["name"] == "gblinear":
+        raise TypeError(
+            "booster='gblinear' is a linear model: it has no members to drop; train with "
+            "booster='gbtree'"
+        )
+    if n_rounds == 0:
+        raise NotFittedError("this Booster has no rounds; train it first")
+    shape = learner["learner_model_param"]
+    objective = learner["objective"]["name"]
+    n_targets = int(shape.get("num_target", 1))
+    if n_targets > 1:
+        cause = "levels" if objective in _SEVERAL_LEVELS else "targets or labels"
+        raise ValueError(
+            f"this XGBoost model ({objective}) predicts {n_targets} {cause} at once; pruning "
+            f"needs a single one: train one model for each of the {cause}"
+        )
+    ensemble = ensemble.get("gbtree", ensemble)
+    trees = ensemble["gbtree_model_param"]
+    generic = learner["generic_param"]
+    layout = Layout(
+        n_rounds,
+        max(1, int(shape["num_class"])),
+        int(trees["num_parallel_tree"]),
+        objective,
+        {"nthread": int(generic["nthread"]), "device": generic.get("device", "cpu")},
+    )
+    if int(trees["num_trees"]) != layout.n_trees:
+        raise ValueError(
+            f"this XGBoost model has {trees['num_trees']} trees in {n_rounds} rounds, not "
+            f"{layout.n_outputs} x {layout.n_parallel} in each: its trees have vectors in their "
+            "leaves, or num_parallel_tree changed during training; train with "
+            "multi_strategy='one_output_per_tree' and one num_parallel_tree"
+        )
+    return layout
+
+
+_SEVERAL_LEVELS = ("reg:quantileerror", "reg:expectileerror")
+
+
+def read_model(booster: xgboost.Booster) -> dict[str, Any]:
+    """The saved model as nested dicts."""
+    return json.loads(bytes(booster.save_raw("json")))
+
+
+def trees_of(model: dict[str, Any]) -> dict[str, Any]:
+    """The part of a saved model that holds ``trees`` and what is parallel to it."""
+    booster = model["learner"]["gradient_booster"]
+    return booster.get("gbtree", booster)["model"]
+
+
+def cut(
+    model: dict[str, Any],
+    kept: Sequence[int],
+    factors: Sequence[float] | None,
+    n_rounds: int,
+    n_parallel: int,
+) -> dict[str, Any]:
+    """A saved model with only some of its trees; the given one is left as it is.
+
+    Parameters
+    ----------
+    model : dict
+    kept : sequence of int
+        Positions of the trees to keep, in a model's order.
+    factors : sequence of float or None
+        What the leaf values of each kept tree are multiplied by.
+    n_rounds : int
+        Rounds of the result.
+    n_parallel : int
+        Parallel trees in a round of the result.
+    """
+    result = _copied_dicts(model)
+    learner = result["learner"]
+    ensemble = trees_of(result)
+    trees = [ensemble["trees"][t] for t in kept]
+    if factors is not None:
+        trees = [_scaled(tree, factor) for tree, factor in zip(trees, factors, strict=True)]
+    ensemble["trees"] = [{**tree, "id": i} for i, tree in enumerate(trees)]
+    for holder in (learner["gradient_booster"], ensemble):
+        for name in ("tree_info", "weight_drop"):
+            if name in holder:
+                holder[name] = [holder[name][t] for t in kept]
+    ensemble["iteration_indptr"] = list(range(0, len(kept) + 1, len(kept) // n_rounds))
+    ensemble["gbtree_model_param"]["num_trees"] = str(len(kept))
+    ensemble["gbtree_model_param"]["num_parallel_tree"] = str(n_parallel)
+    for name in STALE_ATTRIBUTES:
+        learner.get("attributes", {}).pop(name, None)
+    return result
+
+
+def load(model: dict[str, Any] | bytes, runtime: dict[str, Any]) -> xgboost.Booster:
+    """A booster of a saved model."""
+    if isinstance(model, dict):
+        model = json.dumps(model, separators=(",", ":")).encode()
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(model))
+    booster.set_param(runtime)
+    return booster
+
+
+def leaf_booster(source: xgboost.Booster | dict[str, Any], layout: Layout) -> xgboost.Booster:
+    """A booster whose margin is the leaf value of every tree, shape (n_samples, n_trees).
+
+    Each tree becomes the only one of an output of its own. One ordinary prediction then costs
+    about as much as one of the whole ensemble, and missing values and categories go the way they
+    always go; asking for leaf indices is several times slower.
+
+    Parameters
+    ----------
+    source : Booster or dict
+        A booster, or a saved model.
+    layout : Layout
+        Of the source.
+    """
+    saved: bytes | dict[str, Any] | None = None
+    if isinstance(source, xgboost.Booster):
+        # Editing bytes takes a tenth of the time of parsing them.
+        saved = _retagged(bytes(source.save_raw("ubj")), layout)
+        source = source if saved is not None else read_model(source)
+    if isinstance(source, dict):
+        saved = _one_output_each(source, layout)
+    assert saved is not None
+    # The caller shares the rows out among threads.
+    booster = load(saved, {**layout.runtime, "nthread": 1})
+    booster.set_param(
+        {"objective": "multi:softprob", "num_class": layout.n_trees, "base_score": 0.0}
+    )
+    # The first prediction configures a booster, which threads must not do side by side.
+    one_row = np.full((1, booster.num_features()), np.nan, dtype=np.float32)
+    found = booster.inplace_predict(one_row, predict_type="margin", strict_shape=True).shape
+    if found != (1, layout.n_trees):
+        raise ValueError(
+            f"XGBoost {xgboost.__version__} predicts an array of shape {found} where one output "
+            f"for each of {layout.n_trees} trees was asked for"
+        )
+    return booster
+
+
+def _retagged(saved: bytes, layout: Layout) -> bytes | None:
+    """UBJSON with a new ``tree_info``; None where the bytes are not quite as expected.
+
+    Only a model whose ``weight_drop`` is beside its trees, or that has none, is read: around a
+    gbtree, dart predicts tree by tree and slowly.
+    """
+    n_trees = layout.n_trees
+    head = _ubjson_key("tree_info") + b"[#L" + struct.pack(">q", n_trees)
+    start = saved.find(head)
+    if start < 0 or _ubjson_key("gbtree") + b"{" in saved:
+        return None
+    at = start + len(head)
+    found = []
+    for _ in range(n_trees):
+        kind = _UBJSON_INTEGERS.get(saved[at : at + 1])
+        if kind is None:
+            return None
+        found.append(int(np.frombuffer(saved, kind, count=1, offset=at + 1)[0]))
+        at += 1 + np.dtype(kind).itemsize
+    if found != layout.outputs or not saved.startswith(_ubjson_key("trees"), at):
+        return None
+    tags = np.empty(n_trees, dtype=[("kind", "S1"), ("value", ">i4")])
+    tags["kind"] = b"l"
+    tags["value"] = np.arange(n_trees)
+    return saved[:start] + head + tags.tobytes() + saved[at:]
+
+
+def _ubjson_key(name: str) -> bytes:
+    return b"L" + struct.pack(">q", len(name)) + name.encode()
+
+
+def _one_output_each(model: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """The same on nested dicts, with ``weight_drop`` moved into the leaves."""
+    result = _copied_dicts(model)
+    learner = result["learner"]
+    ensemble = trees_of(result)
+    if ensemble["tree_info"] != layout.outputs:
+        raise ValueError(
+            "the trees of this XGBoost model are not ordered round by round and class by class"
+        )
+    ensemble["tree_info"] = list(range(layout.n_trees))
+    outer = learner["gradient_booster"]
+    if "gbtree" in outer:
+        drop = np.asarray(outer["weight_drop"], dtype=np.float32)
+        ensemble["trees"] = [
+            _scaled(tree, factor) for tree, factor in zip(ensemble["trees"], drop, strict=True)
+        ]
+        learner["gradient_booster"] = outer["gbtree"]
+    return result
+
+
+def _copied_dicts(node: Any) -> Any:
+    """A copy of nested dicts that shares the lists in them, trees above all."""
+    if isinstance(node, dict):
+        return {name: _copied_dicts(value) for name, value in node.items()}
+    return node
+
+
+def _scaled(tree: dict[str, Any], factor: float) -> dict[str, Any]:
+    """A copy of a tree with its leaf values multiplied; they are where others split."""
+    leaf = np.asarray(tree["left_children"]) == -1
+    values = np.asarray(tree["split_conditions"], dtype=np.float32)
+    values[leaf] = values[leaf].astype(np.float64) * float(factor)  # rounded once
+    weights = np.asarray(tree["base_weights"], dtype=np.float32) * np.float32(factor)
+    return {**tree, "split_conditions": values.tolist(), "base_weights": weights.tolist()}

@@ -1,0 +1,559 @@
+"""EnsemblePruner and prune(): validation split, outputs, selector, cut.
+
+How to read, judge, search and cut is decided in the rooms below; this one only leads through them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from .budget import CostLike, budget_of, member_costs
+from .delegation import DelegatesToPruned
+from .members.base import Members, open_members
+from .members.sampling import bootstraps
+from .objectives.base import ScorerLike, default_scorer, make_objective
+from .objectives.squared import SquaredError
+from .selectors.base import Problem, Selector, make_selector
+from .validation import Validation, hold_out
+
+# Share of the rows that judges members where no bootstrap left any out.
+_HOLD_OUT = 0.25
+
+
+class EnsemblePruner(DelegatesToPruned, MetaEstimatorMixin, BaseEstimator):
+    """Cut an ensemble down to a budget while keeping its validation score.
+
+    Fits the ensemble (unless it comes frozen), reads what each member contributes on validation
+    rows, searches for the sub-ensemble that scores best within the budget, and cuts: the result
+    is a real, smaller estimator of the same class that works without ensprune.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An ensemble to fit; ``FrozenEstimator(fitted)`` for one that is fitted already; or a
+        pipeline, search or calibrated classifier around one. See
+        :func:`ensprune.members.open_members` for the families.
+    target_size : int or float, default=0.1
+        An int is a budget in units of ``cost``, a float in (0, 1] a share of the full cost.
+    selector : {"greedy", "ilp", "first", "random"} or Selector, default="greedy"
+        The search. A :class:`~ensprune.selectors.Selector` object carries its own options.
+    scoring : str or callable, default=None
+        Any scikit-learn scoring string or scorer callable. None is the estimator's default:
+        accuracy or R2.
+    validation : {"auto", "oob"} or float, default="auto"
+        Which rows judge the members, unless ``fit`` is given ``X_val``.
+
+        - ``"oob"``: out-of-bag. A member speaks only for the training rows it has not seen;
+          nothing is held out. For ensembles that bootstrap.
+        - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
+          the ensemble is fitted on the rest.
+        - ``"auto"``: ``"oob"`` where the ensemble bootstraps, else 0.25. With a frozen ensemble
+          all rows given are validation rows.
+    cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
+default="members"
+        What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
+        on validation rows), or the numbers given.
+    n_jobs : int, default=None
+        Threads for reading members and scoring candidates. None is 1 unless in a
+        ``joblib.parallel_config`` context; -1 is all processors.
+    random_state : int, RandomState instance or None, default=None
+        Splits off the hold-out, and seeds selectors that draw. Not passed to the ensemble.
+    verbose : int, default=0
+        Above 0, prints a line per stage of the work.
+
+    Attributes
+    ----------
+    pruned_estimator_ : estimator
+        The smaller ensemble, of the class of the ensemble given.
+    estimator_ : estimator
+        The full fitted ensemble.
+    selected_ : ndarray of shape (n_members_,), dtype int
+        Members kept, in the order chosen.
+    support_ : ndarray of shape (n_full,), dtype bool
+        Mask of the members kept.
+    weights_ : ndarray of shape (n_members_,)
+        Factors on the native weights of the members in ``selected_``; ones where nothing was
+        re-weighted.
+    n_members_ : int
+        Number of members kept.
+    path_ : PruningPath
+        The sub-ensembles the search visited, up to the budget.
+    score_full_, score_pruned_ : float
+        The metric of the full and of the pruned ensemble on the validation rows. The members
+        were chosen on these rows, so ``score_pruned_`` is optimistic. Out of bag, a row is judged
+        by the kept members that have not seen it, about a third of them, which makes it
+        pessimistic for small sizes.
+    cost_full_, cost_pruned_ : float
+        Total cost before and after.
+    selector_result_ : object
+        What the selector reports: a frozen dataclass.
+    classes_ : ndarray of shape (n_classes,)
+        Labels; classifiers only.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        As the full ensemble has them.
+
+    Notes
+    -----
+    Out of bag the search minimises the squared error (Brier score for classifiers) whatever
+    ``scoring`` says, on the pairwise Gram matrix ``G_ij = mean of <e_i, e_j>`` over the rows out
+    of bag for both, drawn half-way to its additive part; the path is scored with ``scoring``.
+
+    References
+    ----------
+    Breiman, "Out-of-bag estimation", technical report, UC Berkeley (1996). Caruana et al.,
+    "Ensemble selection from libraries of models", ICML 2004.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from ensprune import EnsemblePruner
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> forest = RandomForestClassifier(100, random_state=0)
+    >>> pruner = EnsemblePruner(forest, target_size=10).fit(X, y)
+    >>> pruner.pruned_estimator_
+    RandomForestClassifier(n_estimators=10, random_state=0)
+    >>> pruner.at(5).n_estimators
+    5
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit"]), HasMethods(["predict"])],
+        # Ranges depend on the ensemble: budget.py says what is allowed.
+        "target_size": [numbers.Real],
+        "selector": [str, HasMethods(["select"])],
+        "scoring": [str, callable, None],
+        "validation": [
+            StrOptions({"auto", "oob"}),
+            Interval(numbers.Real, 0, 1, closed="neither"),
+        ],
+        "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
+        "n_jobs": [None, numbers.Integral],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        target_size: int | float = 0.1,
+        selector: str | Selector = "greedy",
+        scoring: ScorerLike | None = None,
+        validation: str | float = "auto",
+        cost: CostLike = "members",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ):
+        self.estimator = estimator
+        self.target_size = target_size
+        self.selector = selector
+        self.scoring = scoring
+        self.validation = validation
+        self.cost = cost
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight: Any = None,
+        sample_weight_val: Any = None,
+        **fit_params: Any,
+    ) -> EnsemblePruner:
+        """Fit the ensemble, choose members on validation rows, and cut.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows; validation rows where the estimator is frozen.
+        y : array-like of shape (n_samples,)
+            Labels or target values.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Explicit validation rows; nothing is held out then.
+        y_val : array-like of shape (n_val,), default=None
+            Their labels or values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows of ``X``, for the fit of the ensemble and for the metric.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the rows of ``X_val`` for the metric.
+        **fit_params : dict
+            Handed to the ensemble's ``fit``; with metadata routing enabled, routed there.
+
+        Returns
+        -------
+        self : EnsemblePruner
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range for this ensemble, ``validation="oob"`` is asked of an
+            ensemble that leaves no rows out or was trained on other rows, ``y_val`` has labels
+            not seen in training, or a member outputs NaN.
+        TypeError
+            If the estimator is no ensemble that can be cut.
+        """
+        self._check_estimator_kind()
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} was given without {missing}; give both or neither")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val")
+        if X_val is not None and self.validation == "oob":
+            raise ValueError("validation='oob' takes no X_val; give validation='auto'")
+        X, y, sample_weight = indexable(X, y, sample_weight)
+        y = column_or_1d(y, warn=True)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        selector = make_selector(self.selector)
+
+        if X_val is not None:
+            X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
+            y_val = column_or_1d(y_val, warn=True)
+            if sample_weight_val is not None:
+                sample_weight_val = _check_sample_weight(
+                    sample_weight_val, X_val, ensure_non_negative=True
+                )
+            judged = self._open(X, y, sample_weight, fit_params), X_val, y_val, sample_weight_val
+            validation = self._validation(*judged)
+        elif isinstance(self.estimator, FrozenEstimator):
+            validation = self._frozen_validation(X, y, sample_weight)
+        else:
+            validation = self._split_validation(X, y, sample_weight, fit_params)
+        self._select(validation, selector)
+        return self
+
+    # --- which rows judge the members -----------------------------------------------------------
+
+    def _check_estimator_kind(self) -> None:
+        if isinstance(self.estimator, FrozenEstimator):
+            open_members(self.estimator)
+            return
+        if not hasattr(self.estimator, "fit"):
+            name = type(self.estimator).__name__
+            raise TypeError(
+                f"estimator={name} has no fit method; give an unfitted ensemble, or "
+                f"FrozenEstimator({name.lower()}) for a fitted model"
+            )
+
+    def _open(
+        self, X: Any, y: np.ndarray, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> Members:
+        """The members of the ensemble, fitted on these rows unless it is frozen."""
+        if isinstance(self.estimator, FrozenEstimator):
+            if fit_params:
+                raise ValueError(
+                    f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
+                )
+            fitted = self.estimator.estimator
+        else:
+            self._say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
+            fitted = clone(self.estimator)
+            fitted.fit(X, y, **self._params_for_fit(X, sample_weight, fit_params))
+        members = open_members(fitted)
+        if members.needs_training_data:
+            members.set_training_data(X, y, sample_weight)
+        return members
+
+    def _params_for_fit(
+        self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> dict[str, Any]:
+        if _routing_enabled():
+            given = dict(fit_params)
+            if sample_weight is not None:
+                given["sample_weight"] = sample_weight
+            return process_routing(self, "fit", **given).estimator.fit
+        params = dict(fit_params)
+        if sample_weight is not None:
+            steps = getattr(self.estimator, "steps", None)
+            prefix = "" if steps is None else f"{steps[-1][0]}__"
+            params[f"{prefix}sample_weight"] = sample_weight
+        return params
+
+    def _frozen_validation(self, X: Any, y: np.ndarray, sample_weight: Any) -> Validation:
+        if self.validation not in ("auto", "oob"):
+            raise ValueError(
+                f"validation={self.validation!r} splits rows off before the ensemble is fitted, "
+                "but the estimator is frozen; give 'auto' (all rows are validation rows) or 'oob' "
+                "(the rows are its training rows)"
+            )
+        members = open_members(self.estimator.estimator)
+        if self.validation == "oob":
+            return self._out_of_bag(members, X, y, sample_weight)
+        if members.needs_training_data:
+            # Cuts refit something: on one half of the rows, so that the other half can judge.
+            fit_rows, judge_rows = hold_out(
+                y, 0.5, members.combiner.classes is not None, self.random_state
+            )
+            members.set_blending_data(*_rows(X, y, sample_weight, fit_rows))
+            X, y, sample_weight = _rows(X, y, sample_weight, judge_rows)
+        return self._validation(members, X, y, sample_weight)
+
+    def _split_validation(
+        self, X: Any, y: np.ndarray, sample_weight: Any, fit_params: dict[str, Any]
+    ) -> Validation:
+        share = self.validation
+        if share == "oob" or (share == "auto" and bootstraps(self.estimator)):
+            members = self._open(X, y, sample_weight, fit_params)
+            if share == "oob" or members.out_of_bag(_num_samples(X)) is not None:
+                return self._out_of_bag(members, X, y, sample_weight)
+        if share == "auto":
+            share = _HOLD_OUT
+        classifies = get_tags(self.estimator).estimator_type == "classifier"
+        train, held_out = hold_out(y, float(share), classifies, self.random_state)
+        aligned = {
+            name: _safe_indexing(value, train)
+            if hasattr(value, "__len__") and len(value) == len(y)
+            else value
+            for name, value in fit_params.items()
+        }
+        members = self._open(*_rows(X, y, sample_weight, train), aligned)
+        return self._validation(members, *_rows(X, y, sample_weight, held_out))
+
+    def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Validation:
+        mask = members.out_of_bag(_num_samples(X))
+        if mask is None:
+            raise ValueError(
+                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
+                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
+            )
+        return self._validation(members, X, y, weight, mask)
+
+    def _validation(
+        self, members: Members, X: Any, y: np.ndarray, weight: Any, mask: Any = None
+    ) -> Validation:
+        self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
+        scorer = self._scorer(members)
+        return Validation(members, X, y, scorer, weight, mask, self.n_jobs)
+
+    def _scorer(self, members: Members) -> Any:
+        if self.scoring is None:
+            if isinstance(members.estimator, BaseSearchCV) and callable(members.estimator.scorer_):
+                return members.estimator.scorer_
+            return default_scorer(members.combiner)
+        if isinstance(self.scoring, str):
+            return get_scorer(self.scoring)
+        return check_scoring(members.estimator, self.scoring)
+
+    # --- search and cut -------------------------------------------------------------------------
+
+    def _select(self, validation: Validation, selector: Selector) -> None:
+        members = validation.members
+        name = type(members.estimator).__name__
+        costs = member_costs(members, self.cost, validation.X)
+        unit = self.cost if isinstance(self.cost, str) else "cost"
+        budget = budget_of(self.target_size, costs, name, unit)
+        if validation.mask is None:
+            objective = make_objective(validation.scorer, validation.combiner)
+        else:
+            objective = SquaredError("mse" if validation.combiner.classes is None else "brier")
+        problem = Problem(
+            outputs=validation.outputs,
+            y=validation.y,
+            combiner=validation.combiner,
+            objective=objective,
+            costs=costs,
+            budget=budget,
+            sample_weight=validation.sample_weight,
+            mask=validation.mask,
+            rows=validation.X,
+            carries_weights=members.carries_weights,
+            n_jobs=self.n_jobs,
+            random_state=self.random_state,
+        )
+        self._say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
+        path = validation.score_path(selector.select(problem))
+        chosen = path.within(budget)
+
+        self.estimator_ = members.estimator
+        self.path_ = path
+        self.selector_result_ = path.result
+        self.selected_ = np.array(chosen.indices, dtype=np.intp)
+        self.support_ = np.zeros(members.n_members, dtype=bool)
+        self.support_[self.selected_] = True
+        weights = chosen.weight_array
+        self.weights_ = np.ones(chosen.size) if weights is None else weights
+        self.n_members_ = chosen.size
+        self.score_full_ = validation.score_full()[0]
+        self.score_pruned_ = chosen.score
+        self.cost_full_ = float(costs.sum())
+        self.cost_pruned_ = chosen.cost
+        self._costs = costs
+        self._refit_rows = members.training
+        self.pruned_estimator_ = members.subset(chosen.indices, weights)
+        self._say(
+            f"kept {chosen.size} of {members.n_members} members: score {chosen.score:.6g}, "
+            f"all members {self.score_full_:.6g}"
+        )
+
+    def at(self, target_size: int | float) -> Any:
+        """The pruned estimator at another point of the same path, with nothing recomputed.
+
+        Parameters
+        ----------
+        target_size : int or float
+            As the parameter of that name, up to the budget of the fit.
+
+        Returns
+        -------
+        estimator
+            A new estimator of the class of the ensemble.
+
+        Raises
+        ------
+        ValueError
+            If the path does not reach that far, or has no point that cheap.
+        """
+        check_is_fitted(self, "path_")
+        name = type(self.estimator_).__name__
+        unit = self.cost if isinstance(self.cost, str) else "cost"
+        budget = budget_of(target_size, self._costs, name, unit)
+        last = self.path_[-1].cost
+        fitted_budget = budget_of(self.target_size, self._costs, name, unit)
+        if budget > fitted_budget * (1 + 1e-9):
+            raise ValueError(
+                f"target_size={target_size} is a budget of {budget:g}, but the path was searched "
+                f"up to {fitted_budget:g} and ends at {last:g}; fit with a larger target_size"
+            )
+        point = self.path_.within(budget)
+        members = open_members(self.estimator_)
+        members.training = self._refit_rows
+        return members.subset(point.indices, point.weight_array)
+
+    def _say(self, message: str) -> None:
+        if self.verbose:
+            print(f"[EnsemblePruner] {message}")
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Metadata routing: ``fit`` consumes weights itself and routes to the ensemble's ``fit``.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                estimator=self.estimator,
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        if inner.classifier_tags is not None:
+            tags.classifier_tags = dataclasses.replace(inner.classifier_tags, multi_label=False)
+        tags.regressor_tags = inner.regressor_tags
+        tags.transformer_tags = inner.transformer_tags
+        tags.input_tags = inner.input_tags
+        tags.array_api_support = False
+        tags.target_tags.required = True
+        return tags
+
+
+def _rows(X: Any, y: np.ndarray, sample_weight: Any, rows: np.ndarray) -> tuple[Any, Any, Any]:
+    weight = None if sample_weight is None else sample_weight[rows]
+    return _safe_indexing(X, rows), y[rows], weight
+
+
+def prune(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    target_size: int | float = 0.1,
+    selector: str | Selector = "greedy",
+    scoring: ScorerLike | None = None,
+    validation: str = "auto",
+    cost: CostLike = "members",
+    sample_weight: Any = None,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+    verbose: int = 0,
+) -> Any:
+    """Cut a fitted ensemble down; :class:`EnsemblePruner` on a frozen estimator, as one call.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted ensemble. It is left as it was.
+    X : array-like of shape (n_samples, n_features)
+        Validation rows; with ``validation="oob"`` the ensemble's own training rows.
+    y : array-like of shape (n_samples,)
+        Their labels or values.
+    target_size, selector, scoring, validation, cost, n_jobs, random_state, verbose
+        As in :class:`EnsemblePruner`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows for the metric.
+
+    Returns
+    -------
+    estimator
+        A new, smaller estimator of the same class.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the ensemble is not fitted.
+    TypeError, ValueError
+        As :meth:`EnsemblePruner.fit`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from ensprune import prune
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(100, random_state=0).fit(X, y)
+    >>> prune(forest, X, y, target_size=10, validation="oob").n_estimators
+    10
+    """
+    frozen = estimator if isinstance(estimator, FrozenEstimator) else FrozenEstimator(estimator)
+    pruner = EnsemblePruner(
+        frozen,
+        target_size=target_size,
+        selector=selector,
+        scoring=scoring,
+        validation=validation,
+        cost=cost,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    return pruner.fit(X, y, sample_weight=sample_weight).pruned_estimator_

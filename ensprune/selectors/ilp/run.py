@@ -18,7 +18,7 @@ from .solver import solve
 ROUNDING = 1e-8
 # Share of the time for the search before the solver, and of what is left for one after it.
 _SEARCH_SHARE = 0.25
-_POLISH_SHARE = 0.15
+_POLISH_SHARE = 0.05
 # Share of what is left for bounds without a solver.
 _BOUND_SHARE = 0.3
 # A program with more coefficients than this is not built: it would not solve in its time.
@@ -41,6 +41,8 @@ class Outcome:
         Of the largest program solved; 0 where bounds alone were proof.
     infeasible : bool
         Whether it is proved that no admissible set exists.
+    build_time : float
+        Seconds that stating programs took.
     """
 
     mask: np.ndarray | None = None
@@ -50,6 +52,7 @@ class Outcome:
     n_rows: int = 0
     n_cols: int = 0
     infeasible: bool = False
+    build_time: float = 0.0
 
 
 class Run:
@@ -156,7 +159,9 @@ class Run:
     def _solve_one(
         self, size: int | None, bounds: dict[int | None, float], limit: float, search: Search
     ) -> None:
+        begun = time.perf_counter()
         program = self.formulation.program(size)
+        self.best.build_time += time.perf_counter() - begun
         if program.n_terms > _MOST_TERMS:
             search.deadline = limit
             self._polish(search, size)
@@ -171,6 +176,7 @@ class Run:
             answer = solve(
                 program, self.solver, deadline=solver_limit, mip_gap=self.mip_gap, start=start
             )
+            self.best.build_time += answer.build_time
             if answer.status == "infeasible":
                 bounds[size] = np.inf
                 break

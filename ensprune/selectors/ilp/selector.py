@@ -55,6 +55,8 @@ class ILPResult:
         ``(bound - objective_value) / |objective_value|``.
     solve_time : float
         Wall-clock seconds of everything: greedy search, building, solving.
+    build_time : float
+        Of these, seconds spent on stating programs to PuLP.
     solver : str
         The PuLP solver's name.
     n_rows, n_cols : int
@@ -68,6 +70,7 @@ class ILPResult:
     bound: float
     gap: float
     solve_time: float
+    build_time: float
     solver: str
     n_rows: int
     n_cols: int
@@ -203,6 +206,7 @@ class ILPSelector(Selector):
             bound,
             gap,
             elapsed,
+            outcome.build_time,
             solver,
             outcome.n_rows,
             outcome.n_cols,

@@ -7,7 +7,7 @@ import functools
 import re
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,14 @@ class Solution:
         None if no solution was found.
     bound : float
         No solution costs less; ``-inf`` where the solver says nothing.
+    build_time : float
+        Seconds that stating the problem to PuLP took.
     """
 
     status: str
     values: np.ndarray | None
     bound: float
+    build_time: float = 0.0
 
 
 @functools.cache
@@ -77,6 +80,13 @@ def _quiet_highs() -> Any:
                     positions = np.array([v.index for v in known], dtype=np.int32)
                     values = np.array([v.varValue for v in known], dtype=np.float64)
                     lp.solverModel.setSolution(len(known), positions, values)
+
+        def callSolver(self, lp: Any) -> None:
+            # Translating the model took its time, too.
+            left = max(self.deadline - time.perf_counter(), _LEAST_TIME)
+            limit = left if self.timeLimit is None else min(left, self.timeLimit)
+            lp.solverModel.setOptionValue("time_limit", float(limit))
+            super().callSolver(lp)
 
     return QuietHiGHS
 
@@ -177,12 +187,17 @@ def solve(
     cost = program.cost
     worth = abs(float(cost @ start)) if start is not None else float(np.abs(cost).max(initial=0.0))
     scale = _WORTH / worth if worth > 0 else 1.0
+    begun = time.perf_counter()
     problem, variables = program.to_pulp(scale)
-    left = deadline - time.perf_counter()
+    build_time = time.perf_counter() - begun
+    # PuLP translates the problem for the solver at about the price of stating it.
+    left = deadline - time.perf_counter() - build_time
     if left < _LEAST_TIME:
-        return Solution("time_limit", start, -np.inf)
+        return Solution("time_limit", start, -np.inf, build_time)
     own = copy.copy(solver)
-    own.timeLimit = left if solver.timeLimit is None else min(left, solver.timeLimit)
+    own.deadline = deadline
+    if not hasattr(own, "gapRel"):
+        own.timeLimit = left if solver.timeLimit is None else min(left, solver.timeLimit)
     if start is not None:
         for variable, value in zip(variables, start.tolist()):
             variable.varValue = value
@@ -201,7 +216,8 @@ def solve(
             own.optionsDict["logPath"] = str(log)
         answer = problem.solve(own)
         text = log.read_text() if log.exists() else ""
-    return _read(answer, problem, variables, text, scale, mip_gap, cost)
+    solution = _read(answer, problem, variables, text, scale, mip_gap, cost)
+    return replace(solution, build_time=build_time)
 
 
 def _read(

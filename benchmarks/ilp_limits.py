@@ -94,7 +94,7 @@ def greedy(problem: Problem, formulation: str) -> tuple[float, np.ndarray]:
     deadline = time.perf_counter() + 60
     search = Search(form.problem().start(), rules, floors, deadline)
     exact = rules.counts and form.exact_size
-    found = first_incumbent(form.problem(), search, int(problem.budget) if exact else None)
+    found = first_incumbent(form.greedy_problem(), search, int(problem.budget) if exact else None)
     assert found is not None
     return found[0], np.flatnonzero(found[1])
 

@@ -129,6 +129,13 @@ class CoverFormulation(Formulation):
     def objective(self) -> Objective:
         return _MinusCost(self.rules.costs)
 
+    def greedy_problem(self) -> None:
+        return None
+
+    def n_coefficients(self) -> int:
+        assert self.kept is not None
+        return self.kept.n_coefficients()
+
     def floors(self) -> list[tuple[Objective, float]]:
         assert self.kept is not None
         objective = self.kept.problem().start()

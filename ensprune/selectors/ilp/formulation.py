@@ -72,6 +72,18 @@ class Formulation(ABC):
             mask=None,
         )
 
+    def greedy_problem(self) -> Problem | None:
+        """What greedy search is to be run on; None where greedy has no such objective."""
+        return self.problem()
+
+    def n_coefficients(self) -> int:
+        """How many coefficients presolve would have to look at."""
+        evidence = self.evidence
+        if not evidence.classifies or not self.recall.positions:
+            return 0
+        rows = evidence.n_samples * max(evidence.outputs.shape[1] - 1, 1)
+        return rows * evidence.n_members
+
     def floors(self) -> list[tuple[Objective, float]]:
         """Started objectives that must not fall below a level, apart from recall."""
         return []

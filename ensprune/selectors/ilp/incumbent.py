@@ -115,10 +115,21 @@ class Search:
                 scores = np.where(gain > 0, gain / np.maximum(costs, costs[costs > 0].min()), gain)
             scores = np.where(free, scores, -np.inf)
             best = np.flatnonzero(scores >= scores.max() - 1e-12 * abs(scores.max()))
-            ties = self.objective.tiebreaks() if len(best) > 1 else None
+            ties = self._tiebreaks() if len(best) > 1 else None
             self.move(add=int(best[0] if ties is None else best[ties[best].argmax()]))
             visited.append((self.value(), self.chosen.copy()))
+            # Floors that are met and a value that falls: more members only make it worse.
+            falls = len(visited) > 1 and visited[-1][0] < visited[-2][0]
+            if size is None and self.floors.objectives and falls and self.missed() == 0:
+                break
         return visited
+
+    def _tiebreaks(self) -> np.ndarray | None:
+        for objective in self._all():
+            ties = objective.tiebreaks()
+            if ties is not None:
+                return ties
+        return None
 
     def swap_all(self) -> None:
         """Replace members while that improves the value."""
@@ -175,15 +186,15 @@ class Search:
 
 
 def first_incumbent(
-    problem: Problem, search: Search, size: int | None
+    problem: Problem | None, search: Search, size: int | None
 ) -> tuple[float, np.ndarray] | None:
     """The best admissible set that greedy search and swaps find.
 
     Parameters
     ----------
-    problem : Problem
-        Whose objective is the formulation's own: what :class:`GreedySelector` is run on where
-        nothing but the budget restricts, so that the result is never worse than greedy.
+    problem : Problem or None
+        What :class:`GreedySelector` is run on where nothing but the budget restricts, so that
+        the result is never worse; None where its objective is not the formulation's.
     search : Search
     size : int or None
         The number of members, where it is fixed.
@@ -195,11 +206,14 @@ def first_incumbent(
     """
     rules = search.rules
     visited: list[tuple[float, np.ndarray]] = []
-    if rules.only_budget:
+    if rules.only_budget and problem is not None:
         for point in GreedySelector().select(problem).points:
             search.go_to(point.indices)
             visited.append((search.value(), search.chosen.copy()))
-    if not rules.only_budget or search.floors.objectives:
+    if size is None:
+        search.go_to(np.flatnonzero(~rules.drop))
+        visited.append((search.value(), search.chosen.copy()))
+    if problem is None or not rules.only_budget or search.floors.objectives:
         for per_cost in (False, True) if np.ptp(rules.costs) > 0 else (False,):
             search.go_to(np.flatnonzero(rules.keep))
             visited.append((search.value(), search.chosen.copy()))

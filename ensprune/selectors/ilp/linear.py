@@ -25,7 +25,16 @@ def _need_classes(name: str, evidence: Evidence) -> None:
         )
 
 
-class AccuracyFormulation(Formulation):
+class _OverSamples(Formulation):
+    """A formulation with rows for every sample."""
+
+    def n_coefficients(self) -> int:
+        evidence = self.evidence
+        rows = evidence.n_samples * max(evidence.outputs.shape[1] - 1, 1)
+        return rows * evidence.n_members
+
+
+class AccuracyFormulation(_OverSamples):
     """As many samples right as can be.
 
     ::
@@ -107,7 +116,7 @@ class _Hinge(LinearObjective):
         return -np.maximum(self.rho - margin, 0.0)
 
 
-class MarginFormulation(Formulation):
+class MarginFormulation(_OverSamples):
     """Least hinge loss of the margins: a linear program but for the choice of members.
 
     ::
@@ -206,7 +215,7 @@ def bundle(rows: np.ndarray, owner: np.ndarray) -> list[tuple[list[int], np.ndar
     return list(seen.values())
 
 
-class AbsoluteErrorFormulation(Formulation):
+class AbsoluteErrorFormulation(_OverSamples):
     """Least absolute error of the mean, for regression.
 
     ::

@@ -112,6 +112,14 @@ class Program:
         """Objective coefficients, shape (n_cols,)."""
         return np.concatenate([part[0] for part in self._columns]).astype(np.float64)
 
+    def box_bound(self) -> float:
+        """The least objective within the columns' own bounds."""
+        least = 0.0
+        for cost, lower, upper, _ in self._columns:
+            ends = np.where(cost > 0, lower, upper)
+            least += float(np.sum(cost * np.where(cost == 0, 0.0, ends)))
+        return least
+
     def violation(self, values: np.ndarray) -> float:
         """How far column values are from holding all rows."""
         worst = 0.0

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base import Problem
 from .formulation import Formulation
 from .incumbent import Floors, Search, first_incumbent, polish
 from .rules import Rules
@@ -23,6 +22,8 @@ _POLISH_SHARE = 0.05
 _BOUND_SHARE = 0.3
 # A program with more coefficients than this is not built: it would not solve in its time.
 _MOST_TERMS = 4_000_000
+# More than this before presolve would not fit into memory comfortably.
+_MOST_COEFFICIENTS = 60_000_000
 
 
 @dataclass
@@ -113,7 +114,6 @@ class Run:
         if not sizes:
             self.best.infeasible = True
             return self.best
-        problem: Problem = self.formulation.problem()
         search = Search(
             self.formulation.problem().start(),
             self.rules,
@@ -121,7 +121,7 @@ class Run:
             self.start + _SEARCH_SHARE * (self.deadline - self.start),
         )
         only = sizes[0] if len(sizes) == 1 else None
-        found = first_incumbent(problem, search, only)
+        found = first_incumbent(self.formulation.greedy_problem(), search, only)
         if found is not None:
             self.best.loss, self.best.mask = -found[0], found[1]
             self.best.greedy_loss = self.best.loss
@@ -159,9 +159,14 @@ class Run:
     def _solve_one(
         self, size: int | None, bounds: dict[int | None, float], limit: float, search: Search
     ) -> None:
+        if self.formulation.n_coefficients() > _MOST_COEFFICIENTS:
+            search.deadline = limit
+            self._polish(search, size)
+            return
         begun = time.perf_counter()
         program = self.formulation.program(size)
         self.best.build_time += time.perf_counter() - begun
+        bounds[size] = max(bounds[size], program.offset + program.box_bound())
         if program.n_terms > _MOST_TERMS:
             search.deadline = limit
             self._polish(search, size)

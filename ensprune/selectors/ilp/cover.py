@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 import numpy as np
@@ -158,13 +159,32 @@ class CoverFormulation(Formulation):
         free = np.sort(rules.costs[~rules.keep & ~rules.drop])
         more = max((1 if size is None else size) - int(rules.keep.sum()), 0)
         least = float(must + free[:more].sum())
-        if not self.sized or least >= incumbent:
+        if least >= incumbent:
             return least
+        if not self.sized:
+            return least if rules.keep.any() else max(least, self._small_covers(deadline))
         assert size is not None
         assert isinstance(self.kept, SquaredErrorFormulation)
         goal = self._allowed * float(size) ** 2 * (1 + 1e-9)
         reached = quadratic_bound(self.kept.gram, size, rules, goal, deadline, 0.0)
         return np.inf if reached.value > goal else least
+
+    def _small_covers(self, deadline: float) -> float:
+        """A bound from looking at every single member and every pair."""
+        objective, level = self.floors()[0]
+        free = np.flatnonzero(~self.rules.drop)
+        costs = self.rules.costs[free]
+        ascending = np.sort(costs)
+        best = costs[objective.candidates()[free] >= level - 1e-9].min(initial=np.inf)
+        bound = min(best, float(ascending[:2].sum())) if len(free) > 1 else best
+        for t, cost in zip(free.tolist(), costs):
+            if best <= bound or time.perf_counter() > deadline:
+                return bound
+            objective.add(t)
+            meets = (objective.candidates()[free] >= level - 1e-9) & (free != t)
+            objective.drop(t)
+            best = min(best, cost + costs[meets].min(initial=np.inf))
+        return min(best, float(ascending[:3].sum())) if len(free) > 2 else best
 
     def round_bound(self, bound: float) -> float:
         if not self.rules.counts or not np.isfinite(bound):

@@ -105,10 +105,17 @@ class Search:
         """Add the best admissible member until none fits; the visited (value, mask)."""
         visited = []
         costs = self.rules.costs
+        scores = None
         while size is None or self.chosen.sum() < size:
             free = self.rules.addable(self.chosen)
-            if not free.any() or (self.late and self.chosen.any()):
+            if not free.any():
                 break
+            if self.late and scores is not None:
+                # No time to look again: fill up by the last scores.
+                scores = np.where(free, scores, -np.inf)
+                self.move(add=int(scores.argmax()))
+                visited.append((self.value(), self.chosen.copy()))
+                continue
             scores = self.candidates()
             if per_cost and self.chosen.any():
                 gain = scores - self.value()
@@ -193,8 +200,9 @@ def first_incumbent(
     Parameters
     ----------
     problem : Problem or None
-        What :class:`GreedySelector` is run on where nothing but the budget restricts, so that
-        the result is never worse; None where its objective is not the formulation's.
+        What :class:`GreedySelector` is run on where nothing but the budget restricts (and it
+        would not eat the time), so that the result is never worse; None where its objective is
+        not the formulation's.
     search : Search
     size : int or None
         The number of members, where it is fixed.
@@ -206,14 +214,16 @@ def first_incumbent(
     """
     rules = search.rules
     visited: list[tuple[float, np.ndarray]] = []
-    if rules.only_budget and problem is not None:
+    if problem is not None and (not rules.only_budget or _too_slow(search, size)):
+        problem = None
+    if problem is not None:
         for point in GreedySelector().select(problem).points:
             search.go_to(point.indices)
             visited.append((search.value(), search.chosen.copy()))
     if size is None:
         search.go_to(np.flatnonzero(~rules.drop))
         visited.append((search.value(), search.chosen.copy()))
-    if problem is None or not rules.only_budget or search.floors.objectives:
+    if problem is None or search.floors.objectives:
         for per_cost in (False, True) if np.ptp(rules.costs) > 0 else (False,):
             search.go_to(np.flatnonzero(rules.keep))
             visited.append((search.value(), search.chosen.copy()))
@@ -228,6 +238,17 @@ def first_incumbent(
     best = max(admissible, key=lambda entry: entry[0])
     search.go_to(np.flatnonzero(best[1]))
     return polish(search, size)
+
+
+def _too_slow(search: Search, size: int | None) -> bool:
+    """Whether greedy search, which knows no deadline, would take more than twice the time left."""
+    start = time.perf_counter()
+    search.objective.candidates()
+    one = time.perf_counter() - start
+    cheapest = np.sort(search.rules.costs).cumsum()
+    steps = int((cheapest <= search.rules.slack_budget).sum()) if size is None else size
+    runs = 1 if search.rules.counts else 2
+    return runs * steps * one > 2 * (search.deadline - start)
 
 
 def polish(search: Search, size: int | None) -> tuple[float, np.ndarray] | None:

@@ -22,8 +22,9 @@ _POLISH_SHARE = 0.05
 _BOUND_SHARE = 0.3
 # A program with more coefficients than this is not built: it would not solve in its time.
 _MOST_TERMS = 4_000_000
-# More than this before presolve would not fit into memory comfortably.
+# Before presolve: what fits into memory comfortably, and what is looked through in good time.
 _MOST_COEFFICIENTS = 60_000_000
+_COEFFICIENTS_PER_SECOND = 1_000_000
 
 
 @dataclass
@@ -159,7 +160,8 @@ class Run:
     def _solve_one(
         self, size: int | None, bounds: dict[int | None, float], limit: float, search: Search
     ) -> None:
-        if self.formulation.n_coefficients() > _MOST_COEFFICIENTS:
+        most = min(_MOST_COEFFICIENTS, _COEFFICIENTS_PER_SECOND * (limit - time.perf_counter()))
+        if self.formulation.n_coefficients() > most:
             search.deadline = limit
             self._polish(search, size)
             return

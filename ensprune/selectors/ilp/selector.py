@@ -125,8 +125,9 @@ class ILPSelector(Selector):
     Notes
     -----
     The search starts from :class:`~ensprune.selectors.GreedySelector` on the formulation's own
-    objective and never returns anything worse. Where all members cost the same the budget is
-    used up (except by ``"cover"``); under other costs any size within the budget is allowed.
+    objective and never returns anything worse (unless greedy search alone would take more than
+    half the time limit; then it is cut short). Where all members cost the same the budget is used
+    up (except by ``"cover"``); under other costs any size within the budget is allowed.
 
     Boosting sums its stages, so an unweighted subset of them is no smaller model but a shifted
     one: sums are refused here; :class:`~ensprune.selectors.GreedySelector` re-fits stage weights.
@@ -135,9 +136,15 @@ class ILPSelector(Selector):
     Out of bag, ``"squared_error"`` and ``"pairwise"`` use the pairwise matrices; the others let a
     member be silent on samples it was trained on.
 
-    Programs are stated as whole blocks of rows and handed to PuLP row by row, at one to three
-    microseconds per coefficient; above four million coefficients building would eat the time
-    limit, and search and quick bounds are all there is.
+    Programs are stated as whole blocks of rows and handed to PuLP row by row; PuLP's time for
+    that is ``build_time`` in the result, and ``benchmarks/ilp_limits.py`` prints it beside the
+    solver's. It grows with the coefficients presolve leaves: where there are more than a few
+    million the solver would have no time left, so exchange search and the bounds of presolve are
+    all that is done.
+
+    The quadratic formulations are first bounded without a solver
+    (:func:`ensprune.selectors.ilp.bound.quadratic_bound`), which settles most members on noisy
+    data; only what is left becomes a program.
     """
 
     def __init__(

@@ -135,3 +135,26 @@ def test_identical_members_and_samples(formulation):
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_more_and_fewer_classes(formulation, n_classes):
     check(cases.classification(4, n_classes=n_classes), formulation, {})
+
+
+def test_recall_floors_that_only_fewer_members_reach():
+    problem = cases.classification(7, n_members=7, n_samples=30, budget=4)
+    group = [([0, 1, 2], 1)]
+    full = {c: cases.recall(problem, np.ones(7, bool), c) for c in "abc"}
+    for floors in ({c: full[c] - d for c in "abc"} for d in (0.0, 0.05, 0.1, 0.15, 0.2)):
+        reached = [
+            m
+            for m in cases.admissible(problem, groups=group, exact=False)
+            if all(cases.recall(problem, m, c) >= v - 1e-9 for c, v in floors.items())
+        ]
+        options = {"min_recall": floors, "at_most": group}
+        if not reached:
+            with pytest.raises(ValueError, match=r"min_recall=.* cannot hold"):
+                solved(problem, "squared_error", **options)
+            continue
+        largest = max(map(len, reached))
+        best = min(
+            cases.true_loss(problem, m, "squared_error") for m in reached if len(m) == largest
+        )
+        _, result = solved(problem, "squared_error", **options)
+        assert -result.objective_value == pytest.approx(best, rel=2e-6)

@@ -111,16 +111,22 @@ class Run:
         return list(range(max(1, int(self.rules.keep.sum())), largest + 1))
 
     def run(self) -> Outcome:
+        """The best set; where floors rule the full number of members out, of fewer."""
         sizes = self.sizes()
-        if not sizes:
-            self.best.infeasible = True
-            return self.best
+        self.best.infeasible = True
         search = Search(
             self.formulation.problem().start(),
             self.rules,
             self.floors,
             self.start + _SEARCH_SHARE * (self.deadline - self.start),
         )
+        while self.best.infeasible and sizes and self._left() > 0:
+            self._run_sizes(sizes, search)
+            one = sizes[0]
+            sizes = [one - 1] if len(sizes) == 1 and one is not None and one > 1 else []
+        return self.best
+
+    def _run_sizes(self, sizes: list[int | None], search: Search) -> None:
         only = sizes[0] if len(sizes) == 1 else None
         found = first_incumbent(self.formulation.greedy_problem(), search, only)
         if found is not None:
@@ -132,7 +138,6 @@ class Run:
         self.best.infeasible = self.best.mask is None and all(np.isposinf(list(bounds.values())))
         if self.best.mask is not None:
             self.best.bound = min(self.best.bound, self.best.loss)
-        return self.best
 
     def _quick_bounds(self, sizes: list[int | None]) -> dict[int | None, float]:
         """Bounds that need no solver; sizes near the incumbent's are bounded with most care."""

@@ -127,7 +127,8 @@ class ILPSelector(Selector):
     The search starts from :class:`~ensprune.selectors.GreedySelector` on the formulation's own
     objective and never returns anything worse (unless greedy search alone would take more than
     half the time limit; then it is cut short). Where all members cost the same the budget is used
-    up (except by ``"cover"``); under other costs any size within the budget is allowed.
+    up (except by ``"cover"``, and as far as ``at_most`` and ``min_recall`` allow); under other
+    costs any size within the budget is allowed.
 
     Boosting sums its stages, so an unweighted subset of them is no smaller model but a shifted
     one: sums are refused here; :class:`~ensprune.selectors.GreedySelector` re-fits stage weights.

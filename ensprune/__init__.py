@@ -1,6 +1,20 @@
 """Cut a fitted ensemble down to a budget: a real, smaller estimator of the same class."""
 
+from typing import TYPE_CHECKING, Any
+
 from .pruner import EnsemblePruner, prune
 
-__all__ = ["EnsemblePruner", "prune"]
+if TYPE_CHECKING:
+    from .mlp import MLPPruner
+
+__all__ = ["EnsemblePruner", "MLPPruner", "prune"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # Neural networks load only for those who prune them.
+    if name == "MLPPruner":
+        from .mlp import MLPPruner
+
+        return MLPPruner
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

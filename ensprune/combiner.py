@@ -165,20 +165,20 @@ class LinearCombiner(Combiner):
             raise ValueError(
                 f"outputs has {len(outputs)} members, this combiner stands for {self.n_members}"
             )
-        total = self.weighted_sum(outputs)
-        if self.averages:
-            total /= self.n_members if self.weights is None else self.weights.sum()
-        return self.shifted(total)
-
-    def weighted_sum(self, outputs: np.ndarray) -> np.ndarray:
-        """``sum_t w_t o_t`` in float64, member after member as the ensembles themselves add up."""
+        # Added up member after member, in float64, boosting from its offset on: as the ensembles
+        # themselves do it, so that samples tie where they tie there.
         total = np.zeros(outputs.shape[1:])
+        if not self.averages:
+            total = self.shifted(total)
         if self.weights is None:
             for output in outputs:
                 total += output
         else:
             for weight, output in zip(self.weights, outputs, strict=True):
                 total += weight * output.astype(np.float64, copy=False)
+        if self.averages:
+            total /= self.n_members if self.weights is None else self.weights.sum()
+            total = self.shifted(total)
         return total
 
     def raw_out_of_bag(self, outputs: np.ndarray, mask: np.ndarray) -> np.ndarray:

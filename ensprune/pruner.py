@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -361,8 +362,9 @@ default="members"
 
     def _scorer(self, members: Members) -> Any:
         if self.scoring is None:
-            if isinstance(members.estimator, BaseSearchCV) and callable(members.estimator.scorer_):
-                return members.estimator.scorer_
+            searched_for = getattr(members.estimator, "scorer_", None)
+            if isinstance(members.estimator, BaseSearchCV) and isinstance(searched_for, _Scorer):
+                return searched_for
             return default_scorer(members.combiner)
         if isinstance(self.scoring, str):
             return get_scorer(self.scoring)

@@ -124,7 +124,7 @@ _CLASSIFIERS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "hist-boosting": (lambda: HistGradientBoostingClassifier(max_iter=7), {}),
     "voting-soft": (lambda: VotingClassifier(_learners(), voting="soft"), {}),
     "voting-hard": (
-        lambda: VotingClassifier(_learners(), voting="hard", weights=[1.1, 2.3, 1.7, 0.6]),
+        lambda: VotingClassifier(_learners(), voting="hard", weights=[1.125, 2.25, 1.75, 0.5]),
         {},
     ),
     "stacking": (

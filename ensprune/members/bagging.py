@@ -27,9 +27,10 @@ class BaggingMembers(Members):
 
     def __init__(self, bagging: Any):
         check_is_fitted(bagging)
-        n_targets = getattr(bagging.estimators_[0], "n_outputs_", 1)
-        if n_targets > 1:
-            raise ValueError(_several_targets(bagging, n_targets))
+        first = bagging.estimators_[0]
+        # Elsewhere n_outputs_ may count classes (MLPClassifier): prediction tells there.
+        if is_tree(first) and first.n_outputs_ > 1:
+            raise ValueError(_several_targets(bagging, first.n_outputs_))
         super().__init__(bagging)
         self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
 

@@ -262,13 +262,18 @@ class LinearObjective(Objective):
         self._outputs, offset = self._reduce(
             outputs, self._offset(combiner, (outputs.shape[1], outputs.shape[2]))
         )
+        self._offset_rows = offset
+        self._shift: np.ndarray | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        """The running sum with no member in it: boosting begins at its offset."""
         self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
         self._norm = 0.0
-        self._shift: np.ndarray | None = None
-        if offset is not None and combiner.kind == "sum":
-            self._total += offset
-        elif offset is not None:
-            self._shift = np.broadcast_to(offset, self._total.shape)
+        if self._offset_rows is not None and self.combiner.averages:
+            self._shift = np.broadcast_to(self._offset_rows, self._total.shape)
+        elif self._offset_rows is not None:
+            self._total += self._offset_rows
 
     @staticmethod
     def _offset(combiner: Any, shape: tuple[int, int]) -> np.ndarray | None:
@@ -342,15 +347,18 @@ class LinearObjective(Objective):
         return means
 
     def add(self, member: int) -> None:
-        self._move(member, 1.0)
         self.selected.append(int(member))
+        self._accumulate(member)
 
     def drop(self, member: int) -> None:
+        # Added up anew, since taking away leaves rounding behind that unties samples.
         self.selected.remove(int(member))
-        self._move(member, -1.0)
+        self._restart()
+        for kept in self.selected:
+            self._accumulate(kept)
 
-    def _move(self, member: int, sign: float) -> None:
-        factor = sign * self._member_weights[member]
+    def _accumulate(self, member: int) -> None:
+        factor = self._member_weights[member]
         self._total += factor * self._outputs[member].astype(np.float64, copy=False)
         self._norm += factor
 

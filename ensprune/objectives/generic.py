@@ -84,8 +84,14 @@ class GenericObjective(Objective):
         self._sample_weight = sample_weight
         self._rows = np.empty((len(y), 0)) if rows is None else rows
         self._n_jobs = n_jobs
-        self._total = np.zeros(outputs.shape[1:])  # running sum, of affine combiners only
+        self._restart()
+
+    def _restart(self) -> None:
+        """The running sum of an affine combiner, with no member in it."""
+        self._total = np.zeros(self._outputs.shape[1:])
         self._norm = 0.0
+        if self._combiner.linear and not self._combiner.averages:  # type: ignore[attr-defined]
+            self._total = self._combiner.shifted(self._total)  # type: ignore[attr-defined]
 
     def _scored(self, estimator: Replay) -> float:
         return call_scorer(self.scorer, estimator, self._rows, self._y, self._sample_weight)
@@ -93,12 +99,12 @@ class GenericObjective(Objective):
     def _one_move(self, member: int, sign: int) -> float:
         """Score of the current sub-ensemble with ``member`` added (+1), dropped (-1) or as is (0)."""
         combiner: Any = self._combiner
-        if combiner.linear:
+        if combiner.linear and sign >= 0:
             factor = sign * combiner.member_weights[member]
             total = self._total + factor * self._outputs[member].astype(np.float64, copy=False)
             if combiner.averages:
-                total /= self._norm + factor
-            return self._scored(replay_raw(combiner, combiner.shifted(total)))
+                total = combiner.shifted(total / (self._norm + factor))
+            return self._scored(replay_raw(combiner, total))
         members = [t for t in self.selected if sign >= 0 or t != member]
         if sign > 0:
             members.append(member)
@@ -115,19 +121,22 @@ class GenericObjective(Objective):
         )
         return scores
 
-    def _move(self, member: int, sign: int) -> None:
+    def _accumulate(self, member: int) -> None:
         if self._combiner.linear:
-            factor = sign * self._combiner.member_weights[member]  # type: ignore[attr-defined]
+            factor = self._combiner.member_weights[member]  # type: ignore[attr-defined]
             self._total += factor * self._outputs[member].astype(np.float64, copy=False)
             self._norm += factor
 
     def add(self, member: int) -> None:
         self.selected.append(int(member))
-        self._move(member, 1)
+        self._accumulate(member)
 
     def drop(self, member: int) -> None:
+        # Added up anew, since taking away leaves rounding behind that unties samples.
         self.selected.remove(int(member))
-        self._move(member, -1)
+        self._restart()
+        for kept in self.selected:
+            self._accumulate(kept)
 
     def score(self) -> float:
         return self._one_move(self.selected[0], 0) if self.selected else float("nan")

@@ -139,7 +139,7 @@ class GreedySelector(Selector):
             objective.add(best)
             chosen[best] = True
             if not self.replacement:
-                self._swap(problem, objective, chosen)
+                self._swap(problem, objective, chosen, per_cost)
             spent = float(problem.costs[chosen].sum())
             points.append(problem.point(objective.selected, objective.score()))
         return points, True
@@ -155,8 +155,13 @@ class GreedySelector(Selector):
             scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
         return _argbest(np.where(free, scores, -np.inf), objective.tiebreaks())
 
-    def _swap(self, problem: Problem, objective: Objective, chosen: np.ndarray) -> None:
-        """Replace chosen members while that improves the objective and fits the budget."""
+    def _swap(
+        self, problem: Problem, objective: Objective, chosen: np.ndarray, per_cost: bool
+    ) -> None:
+        """Replace chosen members while that improves the objective and fits the budget.
+
+        In the search by gain per cost a swap may not raise the cost.
+        """
         limit = problem.n_members * 10 if self.exchanges == "auto" else int(self.exchanges)
         for _ in range(limit):
             scores = objective.swaps()
@@ -167,7 +172,8 @@ class GreedySelector(Selector):
             inside = np.array(objective.selected)
             spent = problem.costs[chosen].sum()
             cost = spent - problem.costs[inside][:, None] + problem.costs[None, :]
-            scores = np.where(problem.fits(cost) & ~chosen[None, :], scores, -np.inf)
+            allowed = cost <= spent * (1 + 1e-9) if per_cost else problem.fits(cost)
+            scores = np.where(allowed & ~chosen[None, :], scores, -np.inf)
             row, best = np.unravel_index(int(scores.argmax()), scores.shape)
             current = objective.score()
             if not scores[row, best] > current + _RELATIVE_GAIN * abs(current):

@@ -133,7 +133,7 @@ def test_cut_ensemble_is_of_the_class_and_keeps_its_word(family: Family):
 def test_cut_of_a_cut_is_one_cut(family: Family):
     ensemble, X, _ = fitted(family)
     members = open_members(ensemble)
-    indices, weights = some_indices(members.n_members, 0)
+    indices, _ = some_indices(members.n_members, 0)
     if len(indices) < 3:
         indices = np.array([3, 0, 1])
     if family.name.startswith("calibrated"):

@@ -91,8 +91,9 @@ def test_a_final_estimator_that_is_not_linear_needs_rows():
 def test_pruner_refits_and_reports_what_the_pruned_one_scores():
     X, y = data("multiclass")
     stacking = StackingClassifier(LEARNERS, DecisionTreeClassifier(max_depth=3, random_state=0))
-    pruner = EnsemblePruner(stacking, target_size=2).fit(X[:160], y[:160], X_val=X[160:],
-                                                         y_val=y[160:])
+    pruner = EnsemblePruner(stacking, target_size=2).fit(
+        X[:160], y[:160], X_val=X[160:], y_val=y[160:]
+    )
     assert len(pruner.pruned_estimator_.estimators_) == 2
     assert pruner.score_pruned_ == pruner.pruned_estimator_.score(X[160:], y[160:])
     one = pruner.at(1)

@@ -1,0 +1,174 @@
+"""Sensitivity: how the score falls when one layer alone is pruned, as a frame and as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ensprune.mlp.criteria import NEEDS_GRADIENTS, weight_scores
+from ensprune.mlp.network import (
+    absolute_gradients,
+    check_is_mlp,
+    check_labels_known,
+    check_weights_are_dense_and_finite,
+    copy_network,
+    deltas,
+    layer_inputs,
+)
+from ensprune.mlp.scopes import check_sparsity, masks_from_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def sensitivity(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    sparsities: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98),
+    criterion: str = "magnitude",
+    scoring: Any = None,
+    max_samples: int = 10_000,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> pd.DataFrame:
+    """Score a fitted network with one layer pruned at a time and the others left whole.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted; it is not changed.
+    X : array-like of shape (n_samples, n_features)
+        Rows to score on; criteria that look at data look at these.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sparsities : sequence of float, default=(0.0, 0.1, ..., 0.9, 0.95, 0.98)
+        Each in [0, 1).
+    criterion : str, default="magnitude"
+        See :func:`weight_scores`.
+    scoring : str or callable, default=None
+        scikit-learn scorer; None means the network's own `score`.
+    max_samples : int, default=10000
+        At most this many rows, drawn at random, for the criterion.
+    n_jobs : int, default=None
+        Threads over layers and sparsities.
+    random_state : int, RandomState instance or None, default=None
+        For the draw and for criterion="random".
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_sparsities, n_layers)
+        Scores; the index is the sparsity, one column "layer 0", "layer 1", ... for each layer.
+        ``SensitivityDisplay(frame).plot()`` draws it.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is not an MLP.
+    ValueError
+        If a sparsity is outside [0, 1), if a layer would lose all its weights, or if `y` has labels
+        unseen in training.
+    """
+    import pandas as pd
+
+    check_is_mlp(estimator)
+    check_is_fitted(estimator)
+    check_weights_are_dense_and_finite(estimator)
+    grid = check_sparsity(list(sparsities), len(sparsities), "layer", "values in sparsities")
+    check_labels_known(estimator, np.asarray(y))
+    rng = check_random_state(random_state)
+    rows = check_array(X, dtype=np.float64, input_name="X")
+    sample = rng.permutation(len(rows))[:max_samples]
+    inputs = layer_inputs(estimator, rows[sample])
+    gradients: list[Any] = [None] * len(estimator.coefs_)
+    if criterion in NEEDS_GRADIENTS:
+        gradients = absolute_gradients(inputs, deltas(estimator, inputs, np.asarray(y)[sample]))
+    scores = [
+        weight_scores(W, A, G, criterion, random_state=rng)
+        for W, A, G in zip(estimator.coefs_, inputs, gradients)
+    ]
+    score = check_scoring(estimator, scoring=scoring)
+
+    def one(layer: int, share: float) -> float:
+        net = copy_network(estimator)
+        keep = masks_from_scores([scores[layer]], np.array([share]), "layer")[0]
+        net.coefs_[layer][~keep] = 0.0
+        return float(score(net, X, y))
+
+    cells = [(layer, share) for share in grid for layer in range(len(scores))]
+    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(one)(*cell) for cell in cells)
+    table = np.reshape(found, (len(grid), len(scores)))
+    columns = [f"layer {layer}" for layer in range(len(scores))]
+    return pd.DataFrame(table, index=pd.Index(grid, name="sparsity"), columns=columns)
+
+
+class SensitivityDisplay:
+    """Draw what :func:`sensitivity` found: one curve of score against sparsity per layer.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From :func:`sensitivity`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None, **options: Any
+    ) -> SensitivityDisplay:
+        """Compute :func:`sensitivity` with `options` and draw it.
+
+        Parameters
+        ----------
+        estimator, X, y
+            As in :func:`sensitivity`.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        **options
+            Keyword arguments of :func:`sensitivity`.
+
+        Returns
+        -------
+        SensitivityDisplay
+        """
+        return cls(sensitivity(estimator, X, y, **options)).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> SensitivityDisplay:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        SensitivityDisplay
+            Itself, with `ax_`, `figure_` and `lines_` set.
+        """
+        if ax is None:
+            from matplotlib import pyplot as plt
+
+            ax = plt.subplots()[1]
+        self.lines_ = [
+            ax.plot(self.frame.index, self.frame[name], marker="o", markersize=3, label=name)[0]
+            for name in self.frame.columns
+        ]
+        ax.set(xlabel="Sparsity of this layer alone", ylabel="Score")
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,83 @@
+"""Masked training: zeros stay zero, the given network stays as it was."""
+
+import copy
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+
+from ensprune.mlp import finetune
+
+
+@pytest.fixture
+def masks(digits_net, rng):
+    return [rng.uniform(size=W.shape) > 0.6 for W in digits_net.coefs_]
+
+
+def test_zeros_stay_zero_and_the_rest_learns(digits, digits_net, masks):
+    X, y = digits
+    before = copy.deepcopy(digits_net)
+    cut = copy.deepcopy(digits_net)
+    for W, mask in zip(cut.coefs_, masks):
+        W[~mask] = 0.0
+    trained = finetune(cut, X, y, masks, 5, check_random_state(0))
+    for W, mask in zip(trained.coefs_, masks):
+        assert (W[~mask] == 0).all()
+        assert (W[mask] != 0).all()
+    assert trained.score(X, y) > cut.score(X, y) + 0.1
+    assert all(np.array_equal(a, b) for a, b in zip(before.coefs_, digits_net.coefs_))
+
+
+def test_adam_alone_would_bring_zeros_back(digits, digits_net, masks):
+    """The reason for masking after every step: moments move weights whose gradient is zero."""
+    X, y = digits
+    net = copy.deepcopy(digits_net)
+    net.coefs_[0][~masks[0]] = 0.0
+    net.partial_fit(X[:200], y[:200])
+    assert (net.coefs_[0][~masks[0]] != 0).any()
+
+
+def test_state_of_the_optimiser_is_dropped_and_settings_stay(digits, digits_net, masks):
+    trained = finetune(digits_net, *digits, masks, 2, check_random_state(0), learning_rate=0.01)
+    assert not {"_optimizer", "_best_coefs", "_best_intercepts"} & set(vars(trained))
+    assert trained.get_params() == digits_net.get_params()
+    assert len(trained.loss_curve_) == len(digits_net.loss_curve_) + 2
+    assert trained.loss_ == trained.loss_curve_[-1]
+
+
+def test_training_can_go_on_afterwards(digits, digits_net):
+    X, y = digits
+    trained = finetune(digits_net, X, y, None, 1, check_random_state(0))
+    trained.partial_fit(X[:100], y[:100])
+    assert trained.score(X, y) > 0.5
+
+
+def test_no_epochs_change_nothing(digits, digits_net):
+    same = finetune(digits_net, *digits, None, 0, check_random_state(0))
+    assert all(np.array_equal(a, b) for a, b in zip(same.coefs_, digits_net.coefs_))
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 7, 5000])
+def test_batches_larger_than_the_data_raise_no_warning(digits, batch_size):
+    X, y = digits[0][:50], digits[1][:50]
+    net = MLPClassifier((4,), batch_size=50, max_iter=300, tol=0.1, random_state=0).fit(X, y)
+    net.set_params(batch_size=batch_size)
+    assert np.isfinite(finetune(net, X, y, None, 2, check_random_state(0)).loss_)
+
+
+def test_float32_networks_stay_float32(digits):
+    X, y = digits[0][:100].astype(np.float32), digits[1][:100]
+    net = MLPClassifier((8,), max_iter=300, tol=0.1, random_state=0).fit(X, y)
+    trained = finetune(net, X, y, None, 1, check_random_state(0))
+    assert {W.dtype for W in trained.coefs_} == {np.dtype("float32")}
+
+
+def test_decay_changes_the_step_size_only(digits, digits_net, masks):
+    plain, decayed = (
+        finetune(digits_net, *digits, masks, 3, check_random_state(0), decay=decay)
+        for decay in (False, True)
+    )
+    first_epoch = len(digits_net.loss_curve_)
+    assert plain.loss_curve_[first_epoch] == decayed.loss_curve_[first_epoch]
+    assert plain.loss_curve_[-1] != decayed.loss_curve_[-1]

@@ -1,0 +1,50 @@
+"""Accuracy ties: argmax's own rule inside a sample, squared error between candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ensprune.combiner import LinearCombiner
+from ensprune.link import Logistic, Probability
+from ensprune.objectives import Accuracy
+
+
+def start(outputs, y, n_classes=3):
+    outputs = np.asarray(outputs, dtype=np.float32)
+    objective = Accuracy()
+    combiner = LinearCombiner("mean", Probability(), np.arange(n_classes), len(outputs))
+    objective.start(outputs, np.asarray(y), combiner)
+    return objective
+
+
+def test_a_tie_goes_to_the_first_class():
+    # One member says half class 1, half class 2: argmax takes class 1.
+    outputs = [[[0.0, 0.0, 0.0], [0.5, 0.5, 0.2], [0.5, 0.5, 0.8]]]
+    assert start(outputs, [1, 2, 2]).candidates()[0] == pytest.approx(2 / 3)
+
+
+def test_equal_accuracy_is_told_apart_by_squared_error():
+    # Both are right on both samples; the second is surer.
+    outputs = [[[0.6, 0.4], [0.4, 0.6]], [[0.9, 0.1], [0.1, 0.9]]]
+    objective = start(outputs, [0, 1], n_classes=2)
+    np.testing.assert_array_equal(objective.candidates(), [1.0, 1.0])
+    # Squared errors 2 * 0.4^2 = 0.32 and 2 * 0.1^2 = 0.02.
+    np.testing.assert_allclose(objective.tiebreaks(), [-0.32, -0.02], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("closed", "expected"), [(True, 1.0), (False, 0.0)])
+def test_a_margin_of_zero_follows_the_ensemble(closed, expected):
+    objective = Accuracy()
+    combiner = LinearCombiner("sum", Logistic(closed=closed), np.array(["a", "b"]), 1)
+    objective.start(np.zeros((1, 1, 4), np.float32), np.array(["b"] * 4), combiner)
+    assert objective.candidates()[0] == expected
+
+
+def test_blocks_do_not_change_the_score(monkeypatch):
+    rng = np.random.default_rng(0)
+    outputs = rng.dirichlet([1, 1, 1, 1], size=(6, 1000)).transpose(0, 2, 1)
+    y = rng.integers(0, 4, 1000)
+    whole = start(outputs, y, 4).candidates()
+    monkeypatch.setattr(Accuracy, "_block_bytes", 1000)
+    np.testing.assert_allclose(start(outputs, y, 4).candidates(), whole, rtol=1e-12)

@@ -1,0 +1,207 @@
+"""Greedy search against the naive loop, its swaps, its budgets, its ties."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from families import FAMILIES, fitted
+
+from ensprune.combiner import LinearCombiner
+from ensprune.link import Identity, Probability
+from ensprune.members import open_members
+from ensprune.objectives import make_objective
+from ensprune.selectors import FirstSelector, GreedySelector, Problem, RandomSelector, make_selector
+
+
+def problem_of(outputs, y, classes=None, scoring=None, budget=3, costs=None, **options):
+    outputs = np.asarray(outputs, dtype=np.float32)
+    link = Identity() if classes is None else Probability()
+    combiner = LinearCombiner("mean", link, classes, len(outputs))
+    return Problem(
+        outputs=outputs,
+        y=np.asarray(y),
+        combiner=combiner,
+        objective=make_objective(scoring, combiner),
+        costs=np.ones(len(outputs)) if costs is None else np.asarray(costs, float),
+        budget=budget,
+        **options,
+    )
+
+
+def random_problem(seed=0, n_members=9, n_samples=60, n_classes=3, **options):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, n_classes, n_samples)
+    concentration = 0.4 + 1.2 * np.eye(n_classes)[y]
+    outputs = np.stack(
+        [[rng.dirichlet(c) for c in concentration] for _ in range(n_members)]
+    ).transpose(0, 2, 1)
+    return problem_of(outputs, y, np.arange(n_classes), **options)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy", "neg_brier_score"])
+@pytest.mark.parametrize("seed", range(3))
+def test_forward_is_the_naive_greedy_loop(scoring, seed):
+    n_classes = 2 if scoring == "neg_brier_score" else 3
+    problem = random_problem(seed, n_classes=n_classes, scoring=scoring, budget=5)
+    path = GreedySelector(exchanges=0).select(problem)
+    chosen = []
+    for _ in range(5):
+        scores = {t: problem.evaluate([*chosen, t]) for t in range(9) if t not in chosen}
+        best = max(scores.values())
+        chosen.append(path[-1].indices[len(chosen)])
+        assert scores[chosen[-1]] == pytest.approx(best, abs=1e-12)
+    assert path[-1].indices == tuple(chosen)
+    assert [point.size for point in path] == [1, 2, 3, 4, 5]
+    for point in path:
+        assert point.objective == pytest.approx(problem.evaluate(point.indices))
+        assert point.weights is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_swaps_end_where_no_swap_helps(seed):
+    problem = random_problem(seed, n_classes=2, scoring="neg_brier_score", budget=4)
+    path = GreedySelector().select(problem)
+    final = path[-1]
+    outside = set(range(9)) - set(final.indices)
+    for position, new in itertools.product(range(4), outside):
+        swapped = list(final.indices)
+        swapped[position] = new
+        assert problem.evaluate(swapped) <= final.objective + 1e-12
+    plain = GreedySelector(exchanges=0).select(problem)
+    assert final.objective >= plain[-1].objective - 1e-15
+
+
+def test_swaps_reach_the_optimum_on_most_small_problems():
+    hits = 0
+    for seed in range(20):
+        problem = random_problem(seed, n_classes=2, scoring="neg_brier_score", budget=3)
+        best = max(problem.evaluate(s) for s in itertools.combinations(range(9), 3))
+        found = GreedySelector().select(problem)[-1].objective
+        assert found <= best + 1e-12
+        hits += found >= best - 1e-12
+    assert hits >= 15
+
+
+def test_a_smaller_budget_walks_the_same_path():
+    long = GreedySelector().select(random_problem(3, budget=6))
+    short = GreedySelector().select(random_problem(3, budget=4))
+    assert [p.indices for p in long][:4] == [p.indices for p in short]
+
+
+def test_swaps_one_by_one_agree_with_the_closed_form():
+    problem = random_problem(1, n_classes=2, scoring="neg_log_loss", budget=3)
+    path = GreedySelector(exchanges=50).select(problem)
+    final = path[-1]
+    for position, new in itertools.product(range(3), set(range(9)) - set(final.indices)):
+        swapped = list(final.indices)
+        swapped[position] = new
+        assert problem.evaluate(swapped) <= final.objective + 1e-12
+
+
+def test_backward_drops_the_least_missed():
+    problem = random_problem(2, n_members=6, scoring="neg_log_loss", budget=4)
+    path = GreedySelector(direction="backward").select(problem)
+    assert [point.size for point in path] == [1, 2, 3, 4]
+    five = max(itertools.combinations(range(6), 5), key=problem.evaluate)
+    four = max(itertools.combinations(five, 4), key=problem.evaluate)
+    assert set(path[-1].indices) == set(four)
+
+
+def test_replacement_weighs_and_costs_once():
+    # The first member is exact, the second far off: drawing again always takes the first.
+    y = np.array([1.0, 2.0, 3.0])
+    problem = problem_of([[y], [y + 9], [y - 7]], y, scoring="neg_mean_squared_error", budget=3)
+    point = GreedySelector(replacement=True).select(problem)[-1]
+    assert point.indices == (0,)
+    assert point.weights == (3.0,)
+    assert point.cost == 1.0
+
+
+def test_ties_do_not_favour_members_already_chosen():
+    # All members are always right: without replacement all are taken, in order of confidence.
+    sure = np.array([0.6, 0.9, 0.7])[:, None] * np.ones(4)
+    outputs = np.stack([sure, 1 - sure], axis=1)
+    problem = problem_of(outputs, np.zeros(4, int), np.arange(2), scoring="accuracy")
+    assert GreedySelector().select(problem)[-1].indices == (1, 2, 0)
+
+
+def test_a_member_that_does_not_fit_is_skipped():
+    y = np.arange(4.0)
+    outputs = [[y + 0.1], [y - 0.5], [y + 0.6], [y - 0.7]]
+    problem = problem_of(outputs, y, scoring="neg_mean_squared_error", budget=5, costs=[9, 2, 2, 2])
+    for selector in (GreedySelector(), FirstSelector(), RandomSelector(0)):
+        final = selector.select(problem)[-1]
+        assert 0 not in final.indices
+        assert final.cost == 4
+        assert final.size == 2
+
+
+def test_gain_per_cost_is_tried_too():
+    # By gain the dear, best member is taken and nothing else fits; two cheap ones average to
+    # exactly the truth. Against the worst member's -9 the gains are 8.84 / 4 and 8.75 / 2.
+    y = np.zeros(4)
+    outputs = [[y + 0.4], [y + 0.5], [y - 0.5], [y + 3.0]]
+    problem = problem_of(outputs, y, scoring="neg_mean_squared_error", budget=4, costs=[4, 2, 2, 1])
+    final = GreedySelector().select(problem)[-1]
+    assert set(final.indices) == {1, 2}
+    assert final.objective == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+@pytest.mark.parametrize("name", ["greedy", "first", "random"])
+def test_every_selector_works_with_every_family(family, name):
+    ensemble, X, y = fitted(family)
+    members = open_members(ensemble)
+    members.set_training_data(X, y)
+    combiner = members.bind(X)
+    problem = Problem(
+        outputs=members.outputs(X),
+        y=y,
+        combiner=combiner,
+        objective=make_objective(None, combiner),
+        costs=np.ones(members.n_members),
+        budget=3.0,
+        carries_weights=members.carries_weights,
+        random_state=0,
+    )
+    path = make_selector(name).select(problem)
+    assert 1 <= path[-1].size <= 3
+    for point in path:
+        assert len(set(point.indices)) == point.size <= 3
+        assert point.cost == point.size
+        cut = members.subset(point.indices, point.weight_array)
+        assert cut.predict(X).shape == (len(X),)
+        if combiner.kind != "sum" or name != "greedy":  # pursuit reports its own loss
+            expected = problem.evaluate(point.indices, point.weight_array)
+            assert point.objective == pytest.approx(expected, abs=1e-9)
+
+
+def test_random_follows_its_seed():
+    problem = random_problem(0, budget=4, random_state=7)
+    again = random_problem(0, budget=4, random_state=7)
+    other = RandomSelector(random_state=8)
+    assert RandomSelector().select(problem)[-1] == RandomSelector().select(again)[-1]
+    assert other.select(problem)[-1].indices != RandomSelector().select(problem)[-1].indices
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"direction": "sideways"}, "direction='sideways' is unknown"),
+        ({"exchanges": -1}, "exchanges=-1 must be 'auto' or an int >= 0"),
+        ({"exchanges": 2, "replacement": True}, "exchanges=2 goes with"),
+        ({"direction": "backward", "replacement": True}, "replacement=True goes with"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        GreedySelector(**options).select(random_problem())
+
+
+def test_unknown_selectors_are_refused():
+    with pytest.raises(ValueError, match=r"selector='magic' is unknown; give one of \['first'"):
+        make_selector("magic")
+    with pytest.raises(TypeError, match="has no select method"):
+        make_selector(3)

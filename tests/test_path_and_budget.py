@@ -1,0 +1,55 @@
+"""Points, paths and budgets by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ensprune.budget import budget_of
+from ensprune.path import PathPoint, PruningPath, SelectorResult
+
+
+def path():
+    points = (
+        PathPoint((4,), 1.0, -0.3),
+        PathPoint((4, 0), 2.5, -0.2),
+        PathPoint((4, 0, 2), 4.0, -0.1, weights=(1.0, 0.5, 2.0)),
+    )
+    return PruningPath(points, SelectorResult("complete", -0.1, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("budget", "size"), [(1.0, 1), (2.4, 1), (2.5, 2), (2.5 - 1e-12, 2), (3.9, 2), (100.0, 3)]
+)
+def test_within_takes_the_last_affordable_point(budget, size):
+    assert path().within(budget).size == size
+
+
+def test_within_refuses_what_is_too_cheap():
+    with pytest.raises(ValueError, match=r"a budget of 0\.5 is less than the cheapest point"):
+        path().within(0.5)
+
+
+def test_frame_has_a_row_per_point():
+    scored = path().with_scores([(0.7, 0.01), (0.8, 0.02), (0.9, 0.03)])
+    frame = scored.to_frame()
+    assert frame["score"].tolist() == [0.7, 0.8, 0.9]
+    assert frame["score_se"].tolist() == [0.01, 0.02, 0.03]
+    assert frame["cost"].tolist() == [1.0, 2.5, 4.0]
+    assert frame["size"].tolist() == [1, 2, 3]
+    assert frame["indices"].iloc[1] == (4, 0)
+    assert np.isnan(path().to_frame()["score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("target_size", "expected"),
+    [(7, 7.0), (np.int64(7), 7.0), (0.5, 5.0), (np.float32(0.5), 5.0), (0.3, 3.0), (0.01, 1.0)],
+)
+def test_budgets_in_members(target_size, expected):
+    assert budget_of(target_size, np.ones(10), "Forest", "members") == expected
+
+
+def test_budgets_in_other_units_are_not_rounded():
+    assert budget_of(0.25, np.array([3.0, 7.0, 4.0]), "Forest", "nodes") == 3.5
+    with pytest.raises(ValueError, match="cheapest member of Forest costs 3"):
+        budget_of(0.2, np.array([3.0, 7.0, 4.0]), "Forest", "nodes")

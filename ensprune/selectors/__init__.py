@@ -1,5 +1,7 @@
 """Selectors: the search for a sub-ensemble. A selector sees arrays, never an estimator."""
 
+from typing import Any
+
 from .base import Problem, Selector, make_selector, register_selector
 from .baseline import FirstSelector, RandomSelector
 from .greedy import GreedySelector
@@ -7,9 +9,21 @@ from .greedy import GreedySelector
 __all__ = [
     "FirstSelector",
     "GreedySelector",
+    "ILPSelector",
     "Problem",
     "RandomSelector",
     "Selector",
     "make_selector",
     "register_selector",
 ]
+
+# Imported when first used: integer programming brings PuLP with it.
+register_selector("ilp", "ensprune.selectors.ilp:ILPSelector")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ILPSelector":
+        from .ilp import ILPSelector
+
+        return ILPSelector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

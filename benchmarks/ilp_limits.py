@@ -1,0 +1,213 @@
+"""How far the ILP selector's formulations reach: time, proof, and what it buys on a test set.
+
+One forest per data set; prefixes of it are the ensembles of fewer members. Each row is one
+formulation on T members and N validation rows, cut to a tenth (at least 5), solved with every
+time limit given: gap proved, objective against greedy search (with swaps, on the same objective)
+and against the mean of random sets, and the test metric against greedy and the full ensemble.
+
+    python benchmarks/ilp_limits.py                        # the whole table: about two hours
+    python benchmarks/ilp_limits.py --members 50 100 --samples 200 --limits 10
+    python benchmarks/ilp_limits.py --reach                # the reach of "squared_error"
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+
+from ensprune.members import open_members
+from ensprune.objectives import Accuracy, SquaredError
+from ensprune.selectors import ILPSelector, Problem
+from ensprune.selectors.ilp import FORMULATIONS
+from ensprune.selectors.ilp.evidence import Evidence
+from ensprune.selectors.ilp.formulation import RecallFloors
+from ensprune.selectors.ilp.incumbent import Floors, Search, first_incumbent
+from ensprune.selectors.ilp.rules import make_rules
+
+DATASETS = Path(__file__).parents[1] / "datasets"
+N_TRAIN, N_TEST = 2400, 2000
+
+
+def load(name: str, folder: Path, regression: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Features (one-hot) and target of one table; the last column is the label."""
+    table = pd.read_csv(folder / f"{name}.csv.gz")
+    target = table.columns[-1]
+    if regression and table[target].dtype.kind not in "fi":
+        # Predict the numeric column of most distinct values instead of the label.
+        target = table.select_dtypes("number").nunique().idxmax()
+    y = table[target].to_numpy() if regression else pd.factorize(table[target])[0]
+    X = pd.get_dummies(table.drop(columns=target)).fillna(0).to_numpy(dtype=np.float32)
+    return X, y
+
+
+class Case:
+    """A forest of the most members needed, and its outputs on validation and test rows."""
+
+    def __init__(self, name: str, folder: Path, regression: bool, n_members: int, n_samples: int):
+        X, y = load(name, folder, regression)
+        order = np.random.default_rng(0).permutation(len(X))
+        n_train, n_test = min(N_TRAIN, len(X) // 3), min(N_TEST, len(X) // 3)
+        train, test = order[:n_train], order[n_train : n_train + n_test]
+        validation = order[n_train + n_test :][:n_samples]
+        kind = RandomForestRegressor if regression else RandomForestClassifier
+        forest = kind(n_members, min_samples_leaf=2, random_state=0, n_jobs=2)
+        members = open_members(forest.fit(X[train], y[train]))
+        self.regression, self.combiner = regression, members.combiner
+        self.outputs, self.y = members.outputs(X[validation]), y[validation]
+        self.test_outputs, self.test_y = members.outputs(X[test]), y[test]
+        self.nodes = members.costs("nodes")
+
+    def problem(self, n_members: int, n_samples: int, size: int, nodes: bool = False) -> Problem:
+        costs = self.nodes[:n_members] if nodes else np.ones(n_members)
+        return Problem(
+            np.ascontiguousarray(self.outputs[:n_members, :, :n_samples]),
+            self.y[:n_samples],
+            self.combiner.take(np.arange(n_members)),
+            SquaredError("mse") if self.regression else Accuracy(),
+            costs,
+            size * costs.mean() if nodes else float(size),
+        )
+
+    def test_error(self, members: np.ndarray) -> float:
+        """Test error rate, or the root of the mean squared error over the target's deviation."""
+        predicted = self.combiner.take(members).predict(self.test_outputs[members])
+        if self.regression:
+            return float(np.sqrt(((predicted - self.test_y) ** 2).mean()) / self.test_y.std())
+        return float((predicted != self.test_y).mean())
+
+
+def greedy(problem: Problem, formulation: str) -> tuple[float, np.ndarray]:
+    """Greedy search with swaps on the formulation's own objective."""
+    rules = make_rules(problem, None, None, None)
+    form = FORMULATIONS[formulation](Evidence(problem), rules, RecallFloors())
+    floors = Floors()
+    for objective, level in form.floors():
+        floors.objectives.append(objective)
+        floors.levels.append(level)
+    deadline = time.perf_counter() + 60
+    search = Search(form.problem().start(), rules, floors, deadline)
+    exact = rules.counts and form.exact_size
+    found = first_incumbent(form.greedy_problem(), search, int(problem.budget) if exact else None)
+    assert found is not None
+    return found[0], np.flatnonzero(found[1])
+
+
+def random_value(problem: Problem, formulation: str, size: int) -> float:
+    """Mean objective of ten random sets of the size."""
+    rules = make_rules(problem, None, None, None)
+    form = FORMULATIONS[formulation](Evidence(problem), rules, RecallFloors())
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(10):
+        objective = form.problem().start()
+        for t in rng.choice(problem.n_members, size, replace=False):
+            objective.add(int(t))
+        values.append(objective.score())
+    return float(np.mean(values))
+
+
+def limits_table(options: argparse.Namespace) -> None:
+    limits = options.limits
+    head = ["formulation", "T", "N", "K", "rows", "cols", "build s"]
+    head += [f"{part} {limit:g} s" for limit in limits for part in ("time at", "gap % at")]
+    head += ["objective", "greedy", "random", "test", "greedy's", "all's"]
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head), flush=True)
+    cases: dict[bool, Case] = {}
+    for formulation in options.formulations:
+        regression = formulation == "absolute_error"
+        if regression not in cases:
+            name = options.regression_data if regression else options.data
+            most = max(options.members), max(options.samples)
+            cases[regression] = Case(name, options.folder, regression, *most)
+        case = cases[regression]
+        for n_members in options.members:
+            for n_samples in options.samples:
+                print(limits_row(case, formulation, n_members, n_samples, limits), flush=True)
+
+
+def limits_row(
+    case: Case, formulation: str, n_members: int, n_samples: int, limits: list[float]
+) -> str:
+    covers = formulation == "cover"
+    size = n_members if covers else max(5, n_members // 10)
+    problem = case.problem(n_members, n_samples, size)
+    reference, greedy_members = greedy(problem, formulation)
+    cells: list[str] = []
+    for limit in limits:
+        selector = ILPSelector(formulation, time_limit=limit)
+        path = selector.select(problem)
+        result, members = path.result, np.array(path[-1].indices)
+        cells += [f"{result.solve_time:.1f}", f"{100 * result.gap:.2g}"]
+    shuffled = float("nan") if covers else random_value(problem, formulation, size)
+    start = [formulation, n_members, problem.outputs.shape[2], len(members)]
+    start += [result.n_rows, result.n_cols, f"{result.build_time:.2f}"]
+    end = [f"{v:.5g}" for v in (result.objective_value, reference, shuffled)]
+    everyone = np.arange(n_members)
+    end += [f"{case.test_error(m):.4f}" for m in (members, greedy_members, everyone)]
+    return "| " + " | ".join(str(cell) for cell in [*start, *cells, *end]) + " |"
+
+
+REACH = (("", 100, 10), ("", 256, 26), ("", 500, 50))
+
+
+def reach_table(options: argparse.Namespace) -> None:
+    """Seconds until ``"squared_error"`` is proved within 1 %, and greedy's distance to the bound."""
+    print("| data | T | K | N | rules | s to 1 % | gap % | greedy's distance to the bound % |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    for name in options.reach_data:
+        regression = name == "concrete"
+        case = Case(name, options.folder, regression, 500, max(options.samples))
+        for _, n_members, size in REACH:
+            for rules in ("size", "nodes", "keep, drop, groups", "recall"):
+                if regression and rules == "recall":
+                    continue
+                problem = case.problem(n_members, max(options.samples), size, rules == "nodes")
+                extra = _rules(rules, problem)
+                selector = ILPSelector(time_limit=max(options.limits), mip_gap=0.01, **extra)
+                result = selector.select(problem).result
+                away = 100 * (result.bound - result.greedy_value) / abs(result.greedy_value)
+                cells = [name, n_members, size, problem.outputs.shape[2], rules]
+                cells += [f"{result.solve_time:.1f}", f"{100 * result.gap:.2f}", f"{away:.2f}"]
+                print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def _rules(name: str, problem: Problem) -> dict:
+    n = problem.n_members
+    if name == "keep, drop, groups":
+        groups = [(list(range(i, n, 10)), max(1, int(problem.budget) // 5)) for i in range(10)]
+        return {"must_keep": [0, 1], "must_drop": [2, 3], "at_most": groups}
+    if name == "recall":
+        classes = problem.combiner.classes
+        predicted = problem.combiner.predict(problem.outputs)
+        rarest = classes[np.bincount(np.searchsorted(classes, problem.y)).argmin()]
+        full = (predicted[problem.y == rarest] == rarest).mean()
+        return {"min_recall": {rarest: float(full)}}
+    return {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, nargs="+", default=[50, 100, 256])
+    parser.add_argument("--samples", type=int, nargs="+", default=[200, 1000, 5000])
+    parser.add_argument("--limits", type=float, nargs="+", default=[10.0, 60.0])
+    parser.add_argument("--formulations", nargs="+", default=list(FORMULATIONS))
+    parser.add_argument("--data", default="lending_club")
+    parser.add_argument("--regression-data", default="lending_club")
+    parser.add_argument("--reach", action="store_true", help="the reach of squared_error instead")
+    parser.add_argument("--reach-data", nargs="+", default=["flights", "hpc_data", "concrete"])
+    parser.add_argument("--folder", type=Path, default=DATASETS, help="where the .csv.gz files are")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    (reach_table if options.reach else limits_table)(options)
+
+
+if __name__ == "__main__":
+    main()

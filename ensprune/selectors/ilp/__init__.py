@@ -1,0 +1,10 @@
+"""The ILP selector: one module per family of formulations, and what they share.
+
+``quadratic`` has squared error and error correlations, ``linear`` the formulations over samples,
+``cover`` the cheapest sub-ensemble that keeps the score. ``rules`` and ``evidence`` are what they
+are stated over, ``program`` and ``solver`` how they reach PuLP, ``run`` the order of it all.
+"""
+
+from .selector import FORMULATIONS, ILPResult, ILPSelector
+
+__all__ = ["FORMULATIONS", "ILPResult", "ILPSelector"]

@@ -1,0 +1,145 @@
+"""What the members say about the validation rows, as plain averages and as margins.
+
+Votes, offsets and out-of-bag masks are worked into the outputs once, so that every formulation
+sees the unweighted mean of the chosen members.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...combiner import LinearCombiner
+from ...link import Logistic
+from ...objectives.base import LinearObjective, class_positions, normalised_weights
+from ..base import Problem
+
+# Margins closer to a tie than this, relative to the largest, count as wrong.
+_STRICT = 1e-5
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Rows ``sum_t values[r, t] x_t >= threshold[r]``: the true class beats one other class.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_members), dtype float64
+        ``d_tnc = o_{t, y_n, n} - o_{t, c, n}``.
+    sample : ndarray of shape (n_rows,), dtype intp
+        The sample of each row.
+    threshold : ndarray of shape (n_rows,)
+        0 where the true class comes first among equals, else a little more.
+    """
+
+    values: np.ndarray
+    sample: np.ndarray
+    threshold: np.ndarray
+
+
+class Evidence:
+    """The outputs of all members as an unweighted mean would use them.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Attributes
+    ----------
+    outputs : ndarray of shape (n_members, n_outputs, n_samples)
+        Times the native weight over the mean weight, plus the offset; for a member that may not
+        speak (out of bag) see :meth:`filled`.
+    combiner : LinearCombiner
+        The mean of them.
+    weight : ndarray of shape (n_samples,)
+        Sample weights, summing to one.
+    """
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        combiner: Any = problem.combiner
+        self.outputs = problem.outputs
+        native = combiner.member_weights
+        if np.ptp(native) > 0:
+            self.outputs = self.outputs * (native / native.mean())[:, None, None]
+        offset = LinearObjective._offset(combiner, problem.outputs.shape[1:])
+        if offset is not None:
+            self.outputs = self.outputs + offset
+        self.combiner = LinearCombiner(
+            "mean", combiner.link, combiner.classes, problem.n_members, dtype=combiner.dtype
+        )
+        self.weight = normalised_weights(problem.sample_weight, self.n_samples)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def n_samples(self) -> int:
+        return self.outputs.shape[2]
+
+    @property
+    def classifies(self) -> bool:
+        return self.combiner.classes is not None
+
+    def relabelled(self, labels: np.ndarray) -> Evidence:
+        """The same outputs with other labels, given as positions of classes."""
+        other = copy.copy(self)
+        other.problem = replace(self.problem, y=self.combiner.classes[labels])  # type: ignore[index]
+        other.__dict__["labels"] = labels
+        return other
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Positions of the true classes, shape (n_samples,)."""
+        return class_positions(self.problem.y, self.combiner.classes)  # type: ignore[arg-type]
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """Outputs with silence out of bag worked in, shape (n_members, n_outputs, n_samples).
+
+        A silent member says nothing (0), and the others speak up by the mean share that speaks;
+        regression says the target instead of 0, so that the residual is nothing.
+        """
+        mask = self.problem.mask
+        if mask is None:
+            return self.outputs
+        speaks = mask[:, None, :]
+        share = mask.mean()
+        if self.classifies:
+            return np.where(speaks, self.outputs / share, 0.0)
+        target = np.asarray(self.problem.y, dtype=np.float64)
+        return np.where(speaks, target + (self.outputs - target) / share, target)
+
+    def margins(self, samples: np.ndarray | None = None) -> Margins:
+        """Margins of the true class over every other, of all samples or some."""
+        labels, outputs = self.labels, self.filled
+        which = np.arange(self.n_samples) if samples is None else samples
+        link = self.combiner.link
+        if isinstance(link, Logistic):
+            sign = np.where(labels[which] == 1, 1.0, -1.0)
+            values = outputs[:, 0, which].astype(np.float64).T * sign[:, None]
+            tie_wins = (labels[which] == 1) == link.closed
+            sample = which
+        else:
+            rows, owners, ties = [], [], []
+            for c in range(len(self.combiner.classes)):  # type: ignore[arg-type]
+                wrong = which[labels[which] != c]
+                true = outputs[:, labels[wrong], wrong].astype(np.float64)
+                rows.append((true - outputs[:, c, wrong]).T)
+                owners.append(wrong)
+                ties.append(labels[wrong] < c)
+            values, sample = np.concatenate(rows), np.concatenate(owners)
+            tie_wins = np.concatenate(ties)
+        # Whole numbers (hard votes, pure leaves) leave a gap of one between a tie and a win.
+        whole = bool((values == np.rint(values)).all())
+        least = 1.0 if whole else _STRICT * float(np.abs(values).max(initial=1e-300))
+        threshold = np.where(tie_wins, 0.0, least)
+        # What all members together get right stays right, however narrowly.
+        total = values.sum(axis=1)
+        threshold = np.where((total > 0) & (total < threshold), total, threshold)
+        return Margins(values, sample, threshold)

@@ -1,0 +1,217 @@
+"""The quadratic formulations: squared error over the Gram matrix, and error correlations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...objectives.base import Objective
+from ...objectives.squared import SquaredError, residual_gram, shrunk, squared_target
+from .bound import quadratic_bound
+from .evidence import Evidence
+from .formulation import Formulation, RecallFloors
+from .program import Program
+from .right import MemberColumns
+from .rules import Rules
+
+
+class _GivenGram(SquaredError):
+    """Minus ``x' gram x / (sum x)^2``, whatever data it is started on."""
+
+    def __init__(self, gram: np.ndarray):
+        super().__init__()
+        self.gram = gram
+
+    def start(self, outputs: np.ndarray, *args: Any, **kwargs: Any) -> None:
+        self.n_members = len(self.gram)
+        self._member_weights = np.ones(self.n_members)
+        self._scale = 1.0
+        self._reset()
+
+    def _finish(self, loss: Any) -> Any:
+        return -np.asarray(loss)
+
+
+class QuadraticFormulation(Formulation):
+    """Minimise ``x' G x / K^2`` over sets of K members.
+
+    Binary products are linearised by first-level RLT, which brings no row per pair::
+
+        min  sum_i G_ii x_i + 2 sum_{i<j} G_ij z_ij
+        s.t. sum_{j != i} z_ij = (K - 1) x_i   for every i
+             sum_i x_i = K,   0 <= z <= 1,   x binary
+
+    With a budget ``c' x <= B`` the products of that row with every ``x_i`` are stated as well:
+    ``sum_{j != i} c_j z_ij <= (B - c_i) x_i``. Identical members are put in order.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    rules : Rules
+    recall : RecallFloors
+    """
+
+    gram: np.ndarray
+
+    def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
+        super().__init__(evidence, rules, recall)
+        self.gram = self._gram()
+        # By size: the rules, with what the bound has settled.
+        self._settled: dict[int, Rules] = {}
+
+    def _gram(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def objective(self) -> Objective:
+        return _GivenGram(self.gram)
+
+    def quick_bound(self, size: int | None, incumbent: float, deadline: float, gap: float) -> float:
+        assert size is not None
+        area = float(size) ** 2
+        bound = quadratic_bound(self.gram, size, self.rules, incumbent * area, deadline, gap)
+        self._settled[size] = replace(self.rules, keep=bound.keep, drop=bound.drop)
+        return bound.value / area
+
+    def program(self, size: int | None) -> Program:
+        assert size is not None
+        rules = self._settled.get(size, self.rules)
+        return self.pair_program(size, rules, self.gram / float(size) ** 2)
+
+    def pair_program(
+        self,
+        size: int,
+        rules: Rules,
+        gram: np.ndarray | None,
+        cost: np.ndarray | None = None,
+        loss_allowed: float | None = None,
+    ) -> Program:
+        """The program with products.
+
+        Parameters
+        ----------
+        size : int
+        rules : Rules
+            Members that are to be dropped have no products.
+        gram : ndarray of shape (n_members, n_members) or None
+            The objective; None leaves it to ``cost``.
+        cost : ndarray of shape (n_members,), default=None
+        loss_allowed : float, default=None
+            Bounds ``x' G x / K^2``.
+        """
+        program = Program()
+        free = np.flatnonzero(~rules.drop)
+        n = len(free)
+        i, j = (free[part] for part in np.triu_indices(n, 1))
+        linear = np.diag(gram).copy() if gram is not None else cost
+        members = MemberColumns(program, self.evidence, rules, size, linear, merge=False)
+        x = members.columns
+        z = program.add_columns(2.0 * gram[i, j] if gram is not None else np.zeros(len(i)))
+        if loss_allowed is not None:
+            limit = loss_allowed * float(size) ** 2
+            parts = [(x, np.diag(self.gram) / limit), (z, 2.0 * self.gram[i, j] / limit)]
+            program.add_rows(parts if len(z) else parts[:1], "<=", 1.0 + 1e-9)
+        pair = np.zeros((n, n), dtype=np.intp)  # column of each pair
+        pair[np.triu_indices(n, 1)] = z
+        pair = np.maximum(pair, pair.T)
+        others = ~np.eye(n, dtype=bool)
+        partners = pair[others].reshape(n, n - 1)
+        if n > 1:
+            ones = np.ones((n, n - 1))
+            program.add_rows(
+                [(partners, ones), (x[free, None], np.full((n, 1), 1.0 - size))], "==", np.zeros(n)
+            )
+        if not rules.counts and n > 1:
+            unit = rules.costs[free] / rules.costs.max()
+            rest = rules.slack_budget / rules.costs.max() - unit
+            price = np.broadcast_to(unit, (n, n))[others].reshape(n, n - 1)
+            program.add_rows(
+                [(partners, price), (x[free, None], -rest[:, None])], "<=", np.zeros(n)
+            )
+        right = self.right_samples(program, members, size)
+
+        def fill(mask: np.ndarray) -> np.ndarray:
+            on = mask.astype(np.float64)
+            parts = [on, on[i] * on[j]]
+            if right is not None:
+                parts.append(right.fill(mask))
+            return np.concatenate(parts)
+
+        program.fill = fill
+        program.mask = lambda values: values[x] > 0.5
+        return program
+
+
+class SquaredErrorFormulation(QuadraticFormulation):
+    """Least squared error of the mean: MSE of regressors, Brier score of classifiers.
+
+    ``G_ij = sum_n w_n <e_in, e_jn>`` with residuals ``e_in = o_in - y_n``, or, out of bag, the
+    mean over the samples that both members left out, shrunk as in
+    :func:`ensprune.objectives.squared.shrunk`. Binary Brier scores are halved, as in
+    scikit-learn. See :class:`QuadraticFormulation` for the program; its size does not depend on
+    the number of samples.
+
+    References
+    ----------
+    Adams & Sherali, Management Science 32 (1986), for the linearisation.
+    """
+
+    name: ClassVar[str] = "squared_error"
+
+    def _gram(self) -> np.ndarray:
+        evidence = self.evidence
+        target = squared_target(evidence.problem.y, evidence.combiner)
+        mask = evidence.problem.mask
+        gram = residual_gram(evidence.outputs, target, evidence.weight, mask)
+        if mask is not None:
+            gram = shrunk(gram, getattr(evidence.problem.objective, "shrinkage", 0.5))
+        halved = evidence.classifies and len(target) == 2
+        return gram * 0.5 if halved else gram
+
+
+class PairwiseFormulation(QuadraticFormulation):
+    """Members that err rarely, and not together: the error-correlation matrix.
+
+    With ``P_nt = 1`` where member t is wrong and ``E = P' W P``, the matrix is
+    ``G_tt = E_tt / sum w`` and ``G_ts = (E_ts / E_tt + E_ts / E_ss) / 2``; the mean entry over the
+    kept members, ``x' G x / K^2``, is minimised. Out of bag, entries are means over the samples
+    that both members left out. See :class:`QuadraticFormulation` for the program.
+
+    References
+    ----------
+    Zhang, Burer & Street, "Ensemble pruning via semi-definite programming", Journal of Machine
+    Learning Research 7 (2006), eqs. 5-8; solved exactly here instead of by a semi-definite
+    relaxation.
+    """
+
+    name: ClassVar[str] = "pairwise"
+
+    def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
+        if not evidence.classifies:
+            raise ValueError(
+                "formulation='pairwise' counts wrong labels and so is for classifiers; give "
+                "formulation='squared_error' or 'absolute_error'"
+            )
+        super().__init__(evidence, rules, recall)
+
+    def _gram(self) -> np.ndarray:
+        evidence = self.evidence
+        labels, link = evidence.labels, evidence.combiner.link
+        wrong = np.stack([link.labels(output) != labels for output in evidence.outputs])
+        mask = evidence.problem.mask
+        weight = evidence.weight
+        errors = wrong.astype(np.float64)
+        if mask is None:
+            speaks = np.ones_like(errors)
+        else:
+            speaks = mask.astype(np.float64)
+            errors = errors * speaks
+        shared = np.maximum((speaks * weight) @ speaks.T, 1e-300)
+        both = ((errors * weight) @ errors.T) / shared  # (n_members, n_members)
+        own = np.diag(both)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            given = np.where(own[:, None] > 0, both / own[:, None], 0.0)
+        gram = 0.5 * (given + given.T)
+        np.fill_diagonal(gram, own)
+        return gram

@@ -1,0 +1,270 @@
+"""What ILPSelector reports is true, nothing is printed or left, and greedy is never better."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from ensprune.members import open_members
+from ensprune.objectives import AbsoluteError, Accuracy, SquaredError
+from ensprune.objectives.squared import residual_gram, shrunk
+from ensprune.selectors import GreedySelector, ILPSelector
+from ensprune.selectors.base import Problem
+from ensprune.selectors.ilp.program import Program
+from ensprune.selectors.ilp.solver import make_solver, solve
+
+_spec = importlib.util.spec_from_file_location(
+    "ilp_cases", Path(__file__).with_name("ilp_cases.py")
+)
+cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(cases)
+
+
+def problem_of(ensemble, loader, objective, budget, n_val=None):
+    X, y = loader(return_X_y=True)
+    X, X_val, y, y_val = train_test_split(X, y, test_size=0.4, random_state=0)
+    members = open_members(ensemble.fit(X, y))
+    X_val, y_val = X_val[:n_val], y_val[:n_val]
+    return Problem(
+        members.outputs(X_val),
+        y_val,
+        members.combiner,
+        objective,
+        np.ones(members.n_members),
+        float(budget),
+    )
+
+
+def forest_problem(n_members=40, budget=6, loader=load_wine, **changes):
+    forest = RandomForestClassifier(n_members, max_depth=3, max_features=2, random_state=0)
+    return replace(problem_of(forest, loader, Accuracy(), budget), **changes)
+
+
+@pytest.mark.parametrize("loader", [load_wine, load_breast_cancer])
+@pytest.mark.filterwarnings("ignore:ILPSelector:sklearn.exceptions.ConvergenceWarning")
+def test_never_worse_than_greedy_on_classification(loader):
+    problem = forest_problem(loader=loader)
+    for formulation, objective in (
+        ("accuracy", Accuracy()),
+        ("squared_error", SquaredError("brier")),
+    ):
+        asked = replace(problem, objective=objective)
+        greedy = GreedySelector().select(asked)[-1].objective
+        path = ILPSelector(formulation, time_limit=1.5).select(asked)
+        assert path.result.objective_value >= greedy - 1e-9
+        assert path.result.bound >= path.result.objective_value
+        assert path.result.greedy_value >= greedy - 1e-9
+
+
+@pytest.mark.filterwarnings("ignore:ILPSelector:sklearn.exceptions.ConvergenceWarning")
+def test_never_worse_than_greedy_on_regression():
+    forest = RandomForestRegressor(40, max_depth=6, random_state=0)
+    problem = problem_of(forest, load_diabetes, AbsoluteError(), 6, n_val=80)
+    for formulation, objective in (
+        ("absolute_error", AbsoluteError()),
+        ("squared_error", SquaredError("mse")),
+    ):
+        asked = replace(problem, objective=objective)
+        greedy = GreedySelector().select(asked)[-1].objective
+        path = ILPSelector(formulation, time_limit=1.5).select(asked)
+        assert path.result.objective_value >= greedy * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("formulation", ["squared_error", "accuracy"])
+def test_time_limit_is_kept_and_the_gap_told(formulation):
+    # Members of pure noise on few samples: nothing can be proved quickly.
+    problem = cases.classification(n_members=70, n_samples=50, n_classes=2, budget=12)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=problem.outputs.shape).astype(np.float32)
+    problem = replace(problem, outputs=noise)
+    start = time.perf_counter()
+    with pytest.warns(ConvergenceWarning, match=r"time_limit=2 s with a gap of [0-9.]+ %"):
+        path = ILPSelector(formulation, time_limit=2, mip_gap=0.0).select(problem)
+    assert time.perf_counter() - start < 2.4
+    result = path.result
+    assert result.status == "time_limit"
+    assert result.gap == pytest.approx(
+        (result.bound - result.objective_value) / abs(result.objective_value)
+    )
+    assert result.gap > 0
+    assert result.solve_time < 2.4
+
+
+def hard_program():
+    """A market-split program: feasible, and far from provable in a second."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 100, (5, 40)).astype(float)
+    program = Program()
+    x = program.add_columns(np.zeros(40), integer=True)
+    over = program.add_columns(np.ones(5), upper=np.inf)
+    under = program.add_columns(np.ones(5), upper=np.inf)
+    right = np.floor(rows.sum(axis=1) / 2)
+    program.add_rows(
+        [(x, rows), (over[:, None], -np.ones((5, 1))), (under[:, None], np.ones((5, 1)))],
+        "==",
+        right,
+    )
+    return program
+
+
+def installed_solvers():
+    import pulp
+
+    bundled = hasattr(pulp, "PULP_CBC_CMD")
+    return ["highs", "cbc"] if bundled or pulp.COIN_CMD(msg=False).available() else ["highs"]
+
+
+@pytest.mark.parametrize("name", installed_solvers())
+def test_a_time_limit_is_not_called_optimal(name):
+    program = hard_program()
+    solver = make_solver(name)
+    answer = solve(program, solver, deadline=time.perf_counter() + 1.5, mip_gap=0.0)
+    assert answer.status == "time_limit"
+    assert answer.values is not None
+    assert program.violation(answer.values) < 1e-5
+    value = program.cost @ answer.values
+    assert answer.bound < value
+
+
+@pytest.mark.parametrize("name", installed_solvers())
+def test_infeasible_is_told(name):
+    program = Program()
+    x = program.add_columns(np.ones(3), integer=True)
+    program.add_rows([(x, np.ones(3))], "==", 1.5)
+    answer = solve(program, make_solver(name), deadline=time.perf_counter() + 5, mip_gap=0.0)
+    assert answer.status == "infeasible"
+    assert answer.values is None
+
+
+@pytest.mark.parametrize("name", installed_solvers())
+@pytest.mark.parametrize("formulation", ["squared_error", "accuracy"])
+def test_solvers_agree(name, formulation):
+    problem = cases.classification(5)
+    path = ILPSelector(formulation, must_keep=[0], solver=name).select(problem)
+    best = cases.best_loss(problem, formulation, keep=[0])
+    assert -path.result.objective_value == pytest.approx(best, rel=2e-6)
+    assert path.result.status == "optimal"
+
+
+_PRINTS = """
+import sys
+sys.path[:0] = [{root!r}, {here!r}]
+import ilp_cases
+import pulp
+from ensprune.selectors import ILPSelector
+for solver in {solvers!r} + [pulp.HiGHS(msg=True)]:
+    for formulation in ilp_cases.LOSSES:
+        ILPSelector(formulation, solver=solver, mip_gap=0.0).select(ilp_cases.case(formulation))
+"""
+
+
+def test_nothing_is_printed_and_nothing_left(tmp_path):
+    root = Path(__file__).parents[2]
+    code = _PRINTS.format(
+        root=str(root), here=str(Path(__file__).parent), solvers=installed_solvers()
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_ensprune_does_not_import_pulp():
+    code = "import sys, ensprune, ensprune.selectors; assert not {'pulp', 'highspy'} & set(sys.modules)"
+    root = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_out_of_bag_uses_the_shrunk_pairwise_matrix():
+    rng = np.random.default_rng(0)
+    problem = cases.regression(2)
+    mask = rng.random((9, 40)) < 0.6
+    path = ILPSelector().select(replace(problem, mask=mask))
+    weight = np.full(40, 1 / 40)
+    gram = shrunk(residual_gram(problem.outputs, problem.y[None], weight, mask))
+    sets = cases.admissible(problem)
+    losses = [gram[np.ix_(m, m)].mean() for m in sets]
+    assert -path.result.objective_value == pytest.approx(min(losses))
+    assert set(path[-1].indices) == set(sets[int(np.argmin(losses))])
+
+
+@pytest.mark.parametrize("formulation", ["pairwise", "margin", "accuracy", "cover"])
+def test_other_formulations_go_out_of_bag_too(formulation):
+    mask = np.random.default_rng(1).random((9, 40)) < 0.6
+    problem = replace(cases.classification(2), mask=mask)
+    result = ILPSelector(formulation, **({"faithful": False} if formulation == "cover" else {}))
+    if formulation == "cover":
+        problem = replace(problem, budget=9.0)
+    path = result.select(problem)
+    assert path.result.status == "optimal"
+
+
+def test_out_of_bag_accuracy_counts_only_members_that_may_speak():
+    mask = np.random.default_rng(1).random((9, 40)) < 0.6
+    problem = replace(cases.classification(2), mask=mask)
+    path = ILPSelector("accuracy").select(problem)
+    spoken = problem.outputs * mask[:, None]
+    labels = cases.positions(problem)
+    best = max(
+        (spoken[m].sum(axis=0).argmax(axis=0) == labels).mean() for m in cases.admissible(problem)
+    )
+    assert path.result.objective_value == pytest.approx(best)
+
+
+def test_votes_enter_with_their_weights():
+    boosted = AdaBoostClassifier(n_estimators=9, random_state=0)
+    problem = problem_of(boosted, load_wine, Accuracy(), 4)
+    path = ILPSelector("accuracy").select(problem)
+    alpha = problem.combiner.member_weights
+    labels = np.searchsorted(problem.combiner.classes, problem.y)
+    best = 0.0
+    for members in cases.admissible(replace(problem, costs=np.ones(problem.n_members))):
+        total = (alpha[members, None, None] * problem.outputs[members]).sum(axis=0)
+        best = max(best, (total.argmax(axis=0) == labels).mean())
+    assert path.result.objective_value == pytest.approx(best)
+    for formulation in ("squared_error", "margin", "pairwise"):
+        assert ILPSelector(formulation, time_limit=5).select(problem).result.gap < 1e-4
+
+
+def test_the_result_is_frozen_and_complete():
+    result = ILPSelector("margin").select(cases.classification()).result
+    names = [
+        "status",
+        "objective_value",
+        "bound",
+        "gap",
+        "solve_time",
+        "solver",
+        "n_rows",
+        "n_cols",
+    ]
+    assert all(hasattr(result, name) for name in names)
+    assert result.solver == "HiGHS"
+    assert result.n_rows > 0
+    with pytest.raises(FrozenInstanceError):
+        result.status = "better"
+
+
+def test_global_state_is_left_alone():
+    import pulp
+
+    before = pulp.LpSolverDefault, tempfile.gettempdir(), os.getcwd()
+    ILPSelector("margin").select(cases.classification())
+    assert (pulp.LpSolverDefault, tempfile.gettempdir(), os.getcwd()) == before

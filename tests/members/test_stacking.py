@@ -40,7 +40,9 @@ def test_linear_final_estimator_is_sliced(task, passthrough):
     assert cut.predict_proba(X).shape == (len(X), len(stacking.classes_))
 
 
-@pytest.mark.parametrize("final", [LogisticRegression(C=0.1), DecisionTreeClassifier(max_depth=3)])
+@pytest.mark.parametrize(
+    "final", [LogisticRegression(C=0.1), DecisionTreeClassifier(max_depth=3, random_state=0)]
+)
 def test_final_estimator_is_refitted_where_the_matrix_can_be_rebuilt(final):
     X, y = data("binary")
     stacking = StackingClassifier(LEARNERS, final, cv=KFold(4)).fit(X, y)

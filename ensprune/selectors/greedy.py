@@ -149,11 +149,14 @@ class GreedySelector(Selector):
         scores = objective.candidates()
         if costs is not None:
             current = objective.score()
-            base = scores[free].min() if np.isnan(current) else current
+            base = current
+            if np.isnan(current):
+                known = scores[free & np.isfinite(scores)]
+                base = known.min() if len(known) else 0.0
             gains = scores - base
             # A loss is no cheaper for being spread over a high cost.
             scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
-        return _argbest(np.where(free, scores, -np.inf), objective.tiebreaks())
+        return _argbest(scores, objective.tiebreaks(), free)
 
     def _swap(
         self, problem: Problem, objective: Objective, chosen: np.ndarray, per_cost: bool
@@ -193,7 +196,10 @@ class GreedySelector(Selector):
                 points.append(problem.point(objective.selected, objective.score()))
             if len(objective.selected) == 1:
                 break
-            objective.drop(_argbest(objective.candidates(drop=True), objective.tiebreaks(True)))
+            inside = np.zeros(problem.n_members, dtype=bool)
+            inside[objective.selected] = True
+            scores = objective.candidates(drop=True)
+            objective.drop(_argbest(scores, objective.tiebreaks(True), inside))
         if not points:
             raise ValueError(
                 f"direction='backward' found nothing within the budget of {problem.budget:g}: "
@@ -202,10 +208,16 @@ class GreedySelector(Selector):
         return points[::-1], True
 
 
-def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None) -> int:
-    """Position of the best score; ties go to the better tiebreak, then to the first."""
-    top = scores.max()
-    tied = np.flatnonzero(scores >= top - _RELATIVE_GAIN * abs(top))
+def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None, allowed: np.ndarray) -> int:
+    """Position of the best allowed score; ties go to the better tiebreak, then to the first."""
+    allowed = allowed & ~np.isnan(scores)
+    if not allowed.any():
+        raise ValueError(
+            "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
+            "validation rows, or other rows"
+        )
+    top = scores[allowed].max()
+    tied = np.flatnonzero(allowed & (scores >= top - _RELATIVE_GAIN * abs(top)))
     if tiebreaks is None or len(tied) == 1:
         return int(tied[0])
     return int(tied[tiebreaks[tied].argmax()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from dataclasses import replace
 
@@ -88,7 +89,9 @@ class GreedySelector(Selector):
             raise ValueError(
                 f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
             )
-        is_count = isinstance(self.exchanges, int) and not isinstance(self.exchanges, bool)
+        is_count = isinstance(self.exchanges, numbers.Integral) and not isinstance(
+            self.exchanges, bool
+        )
         if self.exchanges != "auto" and not (is_count and int(self.exchanges) >= 0):
             raise ValueError(f"exchanges={self.exchanges!r} must be 'auto' or an int >= 0")
         swaps = self.exchanges not in ("auto", 0)

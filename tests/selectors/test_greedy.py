@@ -232,6 +232,12 @@ def test_a_member_without_weight_is_no_choice_alone(scoring, direction):
     assert np.isfinite(pruner.path_.to_frame()["score"]).all()
 
 
+def test_exchanges_may_come_from_a_numpy_grid():
+    problem = random_problem(0, budget=4)
+    numbers = GreedySelector(exchanges=np.int64(2)).select(problem)[-1].indices
+    assert numbers == GreedySelector(exchanges=2).select(problem)[-1].indices
+
+
 def test_a_metric_that_is_nowhere_defined_is_named():
     X, y = data("binary")
     forest = RandomForestClassifier(4, random_state=0).fit(X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from dataclasses import FrozenInstanceError, is_dataclass
@@ -511,3 +512,15 @@ def test_a_raw_booster_can_be_frozen_and_walked():
     assert pruner.at(2).num_boosted_rounds() == 2
     with pytest.raises(TypeError, match="X=DMatrix has no rows to choose from"):
         prune(booster, xgboost.DMatrix(X), y)
+
+
+def test_a_large_offset_of_the_target_does_not_change_the_choice():
+    X, y = data("regression")
+    y = (y - y.mean()) / y.std()
+    forest = RandomForestRegressor(20, random_state=0).fit(X[:120], y[:120])
+    moved = copy.deepcopy(forest)
+    for tree in moved.estimators_:
+        tree.tree_.value[...] += 1e8  # beyond the digits of float32
+    near = EnsemblePruner(FrozenEstimator(forest), target_size=5).fit(X[120:], y[120:])
+    far = EnsemblePruner(FrozenEstimator(moved), target_size=5).fit(X[120:], y[120:] + 1e8)
+    assert set(far.selected_) == set(near.selected_)

@@ -238,7 +238,7 @@ default="members"
             raise ValueError(
                 f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
             )
-        if not hasattr(X, "__len__") and not hasattr(X, "shape"):
+        if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
             raise TypeError(
                 f"X={type(X).__name__} has no rows to choose from; give an array, a DataFrame or "
                 "a sparse matrix (for a raw Booster, what its DMatrix was made of)"

@@ -102,22 +102,22 @@ class DelegatesToPruned:
         return self.pruned_estimator_.transform(X)
 
     @_pruned_has("score")
-    def score(self, X: Any, y: Any, **params: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The pruned ensemble's own ``score``: accuracy or R2.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
-        **params : dict
-            Handed on, such as ``sample_weight``.
+        sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         float
         """
         check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.score(X, y, **params)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.pruned_estimator_.score(X, y, **weights)
 
     @property
     def classes_(self) -> np.ndarray:

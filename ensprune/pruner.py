@@ -15,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -233,6 +234,15 @@ default="members"
             raise ValueError(f"{given} was given without {missing}; give both or neither")
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val")
+        if fit_params and isinstance(self.estimator, FrozenEstimator):
+            raise ValueError(
+                f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
+            )
+        if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
+            raise TypeError(
+                f"X={type(X).__name__} has no rows to choose from; give an array, a DataFrame or "
+                "a sparse matrix (for a raw Booster, what its DMatrix was made of)"
+            )
         if X_val is not None and self.validation == "oob":
             raise ValueError("validation='oob' takes no X_val; give validation='auto'")
         X, y, sample_weight = indexable(X, y, sample_weight)
@@ -275,10 +285,6 @@ default="members"
     ) -> Members:
         """The members of the ensemble, fitted on these rows unless it is frozen."""
         if isinstance(self.estimator, FrozenEstimator):
-            if fit_params:
-                raise ValueError(
-                    f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
-                )
             fitted = self.estimator.estimator
         else:
             self._say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
@@ -299,9 +305,7 @@ default="members"
             return process_routing(self, "fit", **given).estimator.fit
         params = dict(fit_params)
         if sample_weight is not None:
-            steps = getattr(self.estimator, "steps", None)
-            prefix = "" if steps is None else f"{steps[-1][0]}__"
-            params[f"{prefix}sample_weight"] = sample_weight
+            params[f"{_prefix_of_last(self.estimator)}sample_weight"] = sample_weight
         return params
 
     def _frozen_validation(self, X: Any, y: np.ndarray, sample_weight: Any) -> Validation:
@@ -368,7 +372,7 @@ default="members"
             return default_scorer(members.combiner)
         if isinstance(self.scoring, str):
             return get_scorer(self.scoring)
-        return check_scoring(members.estimator, self.scoring)
+        return check_scoring(self, self.scoring)
 
     # --- search and cut -------------------------------------------------------------------------
 
@@ -477,7 +481,10 @@ default="members"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
+        try:
+            inner = get_tags(self.estimator)
+        except AttributeError:  # a raw Booster describes itself to nobody
+            return tags
         tags.estimator_type = inner.estimator_type
         if inner.classifier_tags is not None:
             tags.classifier_tags = dataclasses.replace(inner.classifier_tags, multi_label=False)
@@ -487,6 +494,18 @@ default="members"
         tags.array_api_support = False
         tags.target_tags.required = True
         return tags
+
+
+def _prefix_of_last(estimator: Any) -> str:
+    """What names a fit parameter of the last step, through pipelines in pipelines or searches."""
+    prefix = ""
+    while isinstance(estimator, Pipeline | BaseSearchCV):
+        if isinstance(estimator, Pipeline):
+            name, estimator = estimator.steps[-1]
+            prefix += f"{name}__"
+        else:
+            estimator = estimator.estimator
+    return prefix
 
 
 def _rows(X: Any, y: np.ndarray, sample_weight: Any, rows: np.ndarray) -> tuple[Any, Any, Any]:

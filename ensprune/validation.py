@@ -33,6 +33,9 @@ from .replay import Replay
 # Exact outputs of all members on a path are held at once up to this many bytes.
 _EXACT_BYTES = 1 << 30
 
+# Rounding of members' values to float32 may be this share of the targets' standard deviation.
+_PRECISION = 1e-3
+
 # Groups of the delete-a-group jackknife for metrics that are no averages over samples.
 _JACKKNIFE_GROUPS = 10
 
@@ -60,18 +63,26 @@ class Validation:
     sample_weight: np.ndarray | None = None
     mask: np.ndarray | None = None
     n_jobs: int | None = None
-    outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples), float32
+    outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
     def __post_init__(self) -> None:
         self.combiner = self.members.bind(self.X)
-        self.outputs = self.members.outputs(self.X, self.n_jobs)
+        self.outputs = self.members.outputs(self.X, self.n_jobs, dtype=self._precision())
         bad = ~np.isfinite(self.outputs).all(axis=(1, 2))
         if bad.any():
             raise ValueError(
                 f"member {int(bad.argmax())} of {type(self.members.estimator).__name__} outputs "
                 "NaN or infinity on the validation rows; such members cannot be compared"
             )
+
+    def _precision(self) -> type:
+        """float32, but not for averages of values that differ in their last digits only."""
+        if self.combiner.classes is not None or self.combiner.kind == "sum" or len(self.y) == 0:
+            return np.float32
+        y = np.asarray(self.y, dtype=np.float64)
+        lost = np.finfo(np.float32).eps * np.abs(y).max()
+        return np.float32 if lost <= _PRECISION * y.std() else np.float64
 
     def score_full(self) -> tuple[float, float]:
         """Score of the whole ensemble and its standard error."""

@@ -157,6 +157,13 @@ _CLASSIFIERS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         ),
         {},
     ),
+    "calibrated-margins": (
+        # Bagging of margins has a decision_function, which calibrators prefer to its votes.
+        lambda: CalibratedClassifierCV(
+            make_pipeline(StandardScaler(), BaggingClassifier(LinearSVC(), 4, random_state=0)), cv=2
+        ),
+        {"carries_weights": False},
+    ),
     "xgboost": (
         lambda: XGBClassifier(n_estimators=7, max_depth=3, n_jobs=1, random_state=0),
         {"single_precision": True, "integer_labels": True},

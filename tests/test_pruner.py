@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from dataclasses import FrozenInstanceError, is_dataclass
@@ -9,6 +10,7 @@ from dataclasses import FrozenInstanceError, is_dataclass
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 from families import FAMILIES, Family, data
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -473,3 +475,52 @@ def test_a_member_that_outputs_nan_is_named():
     forest.estimators_[2].tree_.value[...] = np.nan
     with pytest.raises(ValueError, match="member 2 of Broken outputs NaN"):
         prune(forest, X, y, target_size=2)
+
+
+def test_a_frozen_ensemble_takes_no_fit_parameters(digits, forest):
+    with pytest.raises(ValueError, match=r"takes no fit parameters, got \['gruops'\]"):
+        EnsemblePruner(FrozenEstimator(forest)).fit(digits[1], digits[3], gruops=digits[3])
+
+
+def test_weights_reach_an_ensemble_deep_inside():
+    X, y = data("binary")
+    weight = np.where(np.arange(len(y)) % 2, 1.0, 0.0)
+    forest = RandomForestClassifier(6, random_state=0)
+    inner = Pipeline([("scale", StandardScaler()), ("forest", forest)])
+    search = GridSearchCV(inner, {"forest__max_depth": [3]}, cv=2)
+    for nested in (make_pipeline(StandardScaler(), inner), search):
+        pruner = EnsemblePruner(nested, target_size=2).fit(X, y, sample_weight=weight)
+        full = getattr(pruner.estimator_, "best_estimator_", pruner.estimator_)
+        while isinstance(full, Pipeline):
+            full = full[-1]
+        alone = clone(forest).set_params(**full.get_params())
+        alone.fit(StandardScaler().fit_transform(X), y, sample_weight=weight)
+        scaled = StandardScaler().fit_transform(X)
+        np.testing.assert_allclose(full.predict_proba(scaled), alone.predict_proba(scaled))
+
+
+def test_a_raw_booster_can_be_frozen_and_walked():
+    X, y = data("binary", True)
+    booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(X, y), 8)
+
+    def brier(model, X, y):
+        return -np.mean((model.predict_proba(X)[:, 1] - y) ** 2)
+
+    pruner = EnsemblePruner(FrozenEstimator(booster), target_size=4, scoring=brier).fit(X, y)
+    predicted = pruner.predict(xgboost.DMatrix(X))
+    assert -np.mean((predicted - y) ** 2) == pytest.approx(pruner.score_pruned_, abs=1e-6)
+    assert pruner.at(2).num_boosted_rounds() == 2
+    with pytest.raises(TypeError, match="X=DMatrix has no rows to choose from"):
+        prune(booster, xgboost.DMatrix(X), y)
+
+
+def test_a_large_offset_of_the_target_does_not_change_the_choice():
+    X, y = data("regression")
+    y = (y - y.mean()) / y.std()
+    forest = RandomForestRegressor(20, random_state=0).fit(X[:120], y[:120])
+    moved = copy.deepcopy(forest)
+    for tree in moved.estimators_:
+        tree.tree_.value[...] += 1e8  # beyond the digits of float32
+    near = EnsemblePruner(FrozenEstimator(forest), target_size=5).fit(X[120:], y[120:])
+    far = EnsemblePruner(FrozenEstimator(moved), target_size=5).fit(X[120:], y[120:] + 1e8)
+    assert set(far.selected_) == set(near.selected_)

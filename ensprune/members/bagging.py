@@ -10,7 +10,7 @@ from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner
-from ..link import Identity, Probability
+from ..link import Identity, Logistic, Probability, Softmax
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
 from .sampling import unseen_rows
@@ -61,15 +61,21 @@ class BaggingMembers(Members):
             ensure_all_finite=False,
             reset=False,
         )
-        classes = getattr(self.estimator, "classes_", None)
-        shape = (1 if classes is None else len(classes), X.shape[0])
+        shape = (self.n_outputs, X.shape[0])
 
         def read(t: int) -> np.ndarray:
-            member = self.estimator.estimators_[t]
             columns = X[:, self.estimator.estimators_features_[t]]
-            return _output(member, columns, shape, dtype, classes is not None)
+            return self._read(self.estimator.estimators_[t], columns, shape, dtype)
 
         return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def _read(self, member: Any, X: Any, shape: tuple[int, int], dtype: type) -> np.ndarray:
+        """One member's output (n_outputs, n_samples) on its own columns."""
+        return _output(member, X, shape, dtype, hasattr(self.estimator, "classes_"))
+
+    def by_decision(self) -> Members:
+        bagging = self.estimator
+        return BaggedDecisions(bagging) if hasattr(bagging, "decision_function") else self
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
@@ -93,6 +99,19 @@ class BaggingMembers(Members):
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
+
+
+class BaggedDecisions(BaggingMembers):
+    """The same where outputs are the members' decision functions, which bagging averages too."""
+
+    @property
+    def combiner(self) -> Combiner:
+        classes = self.estimator.classes_
+        link = Logistic() if len(classes) == 2 else Softmax()
+        return LinearCombiner("mean", link, classes, self.n_members)
+
+    def _read(self, member: Any, X: Any, shape: tuple[int, int], dtype: type) -> np.ndarray:
+        return member.decision_function(X).reshape(shape[1], -1).T
 
 
 def _several_targets(model: Any, n_targets: int) -> str:

@@ -187,6 +187,14 @@ class Members(ABC):
             runs.append(time.perf_counter() - start)
         return statistics.median(runs[1:])
 
+    def by_decision(self) -> Members:
+        """The members of what a calibrator asks first: the ``decision_function``, if there is one.
+
+        Only bagging averages that apart from its probabilities; elsewhere it follows from the
+        same outputs.
+        """
+        return self
+
     @abstractmethod
     def parts(self) -> Iterable[Any]:
         """One object per member: what is pickled for its bytes and counted for its nodes."""

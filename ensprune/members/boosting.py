@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -102,10 +103,12 @@ class BoostingMembers(Members):
             for name in _PER_STAGE
             if np.ndim(getattr(boosting, name, 0)) == 1
         }
+        if hasattr(boosting, "_rng"):
+            # Draws move it on, and warm_start goes on drawing.
+            per_stage["_rng"] = copy.deepcopy(boosting._rng)
         return shallow_copy(
             boosting,
-            # The generator has moved on past the last stage of the whole model.
-            without=("oob_score_", "_rng"),
+            without=("oob_score_",),
             estimators_=stages,
             n_estimators=len(kept),
             n_estimators_=len(kept),

@@ -87,10 +87,11 @@ class MetaCombiner(Combiner):
         return clone(self.final).fit(matrix, training.y, **fit_params)
 
     def _sliced(self, kept: np.ndarray) -> Any:
-        if not (hasattr(self.final, "coef_") and hasattr(self.final, "intercept_")):
+        computed = isinstance(getattr(type(self.final), "coef_", None), property)  # SVC
+        if computed or not (hasattr(self.final, "coef_") and hasattr(self.final, "intercept_")):
             raise ValueError(
-                f"the final estimator {type(self.final).__name__} is not linear: cutting base "
-                "learners means refitting it, which needs the training data; prune while fitting "
+                f"the final estimator {type(self.final).__name__} is not linear, or keeps no "
+                "coefficients that can be cut: cutting base learners means refitting it, which needs the training data; prune while fitting "
                 "(EnsemblePruner(stacking).fit(X, y)), or give the rows to "
                 "Members.set_training_data"
             )
@@ -282,6 +283,13 @@ class StackingMembers(Members):
     def _remember(self, outputs: np.ndarray, X: Any, y: Any, weight: np.ndarray | None) -> None:
         if self._classes is not None:
             y = self.estimator._label_encoder.transform(np.asarray(y))
+            if len(missing := np.setdiff1d(np.arange(len(self._classes)), y)):
+                # It would have fewer columns of probabilities than the model has classes.
+                raise ValueError(
+                    f"the final estimator of {type(self.estimator).__name__} is refitted on "
+                    "rows of every class, but y has none of "
+                    f"{self._classes[missing][:5].tolist()}; give rows of those, too"
+                )
         rows = X if self.estimator.passthrough else None
         self.training = _MetaRows(outputs, rows, np.asarray(y), weight)
 

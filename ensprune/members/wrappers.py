@@ -60,6 +60,11 @@ class WrappedMembers(Members):
         if rows is not None:
             self.inner.training = rows
 
+    def by_decision(self) -> Members:
+        result = copy.copy(self)
+        result.inner = self.inner.by_decision()
+        return result
+
     @property
     def n_members(self) -> int:
         return self.inner.n_members
@@ -202,7 +207,10 @@ class CalibratedMembers(Members):
     def __init__(self, calibrated: Any):
         check_is_fitted(calibrated)
         super().__init__(calibrated)
-        self._folds = [open_members(fold.estimator) for fold in calibrated.calibrated_classifiers_]
+        self._folds = [
+            open_members(fold.estimator).by_decision()
+            for fold in calibrated.calibrated_classifiers_
+        ]
         self.carries_weights = all(fold.carries_weights for fold in self._folds)
         sizes = [fold.n_members for fold in self._folds]
         self._fold_of = np.repeat(np.arange(len(sizes)), sizes)

@@ -312,11 +312,15 @@ class LinearObjective(Objective):
             which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
         else:
             which = np.arange(self.n_members)
+        sign = -1.0 if drop else 1.0
+        if self.combiner.averages:
+            # Members of no weight alone have no mean.
+            which = which[self._norm + sign * self._member_weights[which] > 0]
         means = np.full(self.n_members, -np.inf)
         jobs = max(1, min(effective_n_jobs(self._n_jobs), len(which)))
         shares = np.array_split(which, jobs)
         results = Parallel(n_jobs=jobs, require="sharedmem")(
-            delayed(self._means)(share, -1.0 if drop else 1.0) for share in shares
+            delayed(self._means)(share, sign) for share in shares
         )
         means[which] = np.concatenate(results) if len(which) else []
         scores = np.full(self.n_members, -np.inf)
@@ -363,7 +367,7 @@ class LinearObjective(Objective):
         self._norm += factor
 
     def score(self) -> float:
-        if not self.selected:
+        if not self.selected or (self.combiner.averages and not self._norm > 0):
             return float("nan")
         mean = 0.0
         for block in self._blocks():

@@ -116,6 +116,11 @@ class GenericObjective(Objective):
             which = list(dict.fromkeys(self.selected)) if len(self.selected) > 1 else []
         else:
             which = list(range(self.n_members))
+        combiner: Any = self._combiner
+        if combiner.linear and combiner.averages:
+            # Members of no weight alone have no mean.
+            sign = -1.0 if drop else 1.0
+            which = [t for t in which if self._norm + sign * combiner.member_weights[t] > 0]
         scores[which] = Parallel(n_jobs=self._n_jobs, prefer="threads")(
             delayed(self._one_move)(t, -1 if drop else 1) for t in which
         )
@@ -139,4 +144,7 @@ class GenericObjective(Objective):
             self._accumulate(kept)
 
     def score(self) -> float:
-        return self._one_move(self.selected[0], 0) if self.selected else float("nan")
+        combiner: Any = self._combiner
+        if not self.selected or (combiner.linear and combiner.averages and not self._norm > 0):
+            return float("nan")
+        return self._one_move(self.selected[0], 0)

@@ -207,6 +207,7 @@ class SquaredError(Objective):
             scores = np.full(self.n_members, -np.inf)
             if len(self.selected) > 1:
                 chosen = np.unique(self.selected)
+                chosen = chosen[norm[chosen] > 0]
                 scores[chosen] = self._finish(loss[chosen] / norm[chosen] ** 2)
             return scores
         with np.errstate(invalid="ignore", divide="ignore"):

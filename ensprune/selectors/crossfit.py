@@ -31,7 +31,7 @@ def most_trusted(problem: Problem, searches: Sequence[Search]) -> Search:
     -------
     callable
         One of ``searches``; the first of those that tie, and the first of all where halves of the
-        samples are too small to judge.
+        samples are too small to judge or the metric is not defined on one.
     """
     if len(searches) == 1 or len(problem.y) < 2 * _FEWEST:
         return searches[0]
@@ -43,6 +43,9 @@ def most_trusted(problem: Problem, searches: Sequence[Search]) -> Search:
         seen = problem.on_rows(np.flatnonzero(half == side))
         unseen = problem.on_rows(np.flatnonzero(half != side))
         for position, search in enumerate(searches):
-            end = search(seen)[0][-1]
-            totals[position] += unseen.evaluate(end.indices, end.weight_array)
+            try:
+                end = search(seen)[0][-1]
+                totals[position] += unseen.evaluate(end.indices, end.weight_array)
+            except ValueError:
+                return searches[0]
     return searches[int(np.nan_to_num(totals, nan=-np.inf).argmax())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,7 +83,9 @@ class GreedySelector(Selector):
             raise ValueError(
                 f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
             )
-        is_count = isinstance(self.exchanges, int) and not isinstance(self.exchanges, bool)
+        is_count = isinstance(self.exchanges, numbers.Integral) and not isinstance(
+            self.exchanges, bool
+        )
         if self.exchanges != "auto" and not (is_count and int(self.exchanges) >= 0):
             raise ValueError(f"exchanges={self.exchanges!r} must be 'auto' or an int >= 0")
         swaps = self.exchanges not in ("auto", 0)
@@ -147,11 +150,14 @@ class GreedySelector(Selector):
         scores = objective.candidates()
         if costs is not None:
             current = objective.score()
-            base = scores[free].min() if np.isnan(current) else current
+            base = current
+            if np.isnan(current):
+                known = scores[free & np.isfinite(scores)]
+                base = known.min() if len(known) else 0.0
             gains = scores - base
             # A loss is no cheaper for being spread over a high cost.
             scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
-        return _argbest(np.where(free, scores, -np.inf), objective.tiebreaks())
+        return _argbest(scores, objective.tiebreaks(), free)
 
     def _swap(
         self, problem: Problem, objective: Objective, chosen: np.ndarray, per_cost: bool
@@ -191,7 +197,10 @@ class GreedySelector(Selector):
                 points.append(problem.point(objective.selected, objective.score()))
             if len(objective.selected) == 1:
                 break
-            objective.drop(_argbest(objective.candidates(drop=True), objective.tiebreaks(True)))
+            inside = np.zeros(problem.n_members, dtype=bool)
+            inside[objective.selected] = True
+            scores = objective.candidates(drop=True)
+            objective.drop(_argbest(scores, objective.tiebreaks(True), inside))
         if not points:
             raise ValueError(
                 f"direction='backward' found nothing within the budget of {problem.budget:g}: "
@@ -224,10 +233,16 @@ def _first(problem: Problem) -> tuple[list[PathPoint], bool]:
     return points_in_order(problem, np.arange(problem.n_members)), True
 
 
-def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None) -> int:
-    """Position of the best score; ties go to the better tiebreak, then to the first."""
-    top = scores.max()
-    tied = np.flatnonzero(scores >= top - _RELATIVE_GAIN * abs(top))
+def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None, allowed: np.ndarray) -> int:
+    """Position of the best allowed score; ties go to the better tiebreak, then to the first."""
+    allowed = allowed & ~np.isnan(scores)
+    if not allowed.any():
+        raise ValueError(
+            "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
+            "validation rows, or other rows"
+        )
+    top = scores[allowed].max()
+    tied = np.flatnonzero(allowed & (scores >= top - _RELATIVE_GAIN * abs(top)))
     if tiebreaks is None or len(tied) == 1:
         return int(tied[0])
     return int(tied[tiebreaks[tied].argmax()])

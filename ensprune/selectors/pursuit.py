@@ -157,7 +157,8 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
             break
         promise = np.where(free, state.promises(chosen, weights), -np.inf)
         if per_cost:
-            promise = promise / np.maximum(problem.costs, np.finfo(float).tiny)
+            # What costs nothing ranks like the cheapest that costs anything.
+            promise = promise / np.maximum(problem.costs, problem.costs[problem.costs > 0].min())
         new = int(promise.argmax())
         if not promise[new] > 0:
             complete = False
@@ -231,7 +232,8 @@ class _SquaredState(_State):
             across = self.gram[chosen]
             left -= (across * np.linalg.lstsq(inner, across, rcond=None)[0]).sum(axis=0)
         floor = 1e-10 * np.diag(self.gram).max()
-        return np.where((slope > 0) & (left > floor), slope**2 / np.maximum(left, floor), 0.0)
+        helps = (slope > 0) & (left > floor)
+        return np.where(helps, slope**2 / np.where(helps, left, 1.0), 0.0)
 
     def weights_for(self, chosen: list[int], start: np.ndarray) -> tuple[np.ndarray, float]:
         inner = self.gram[np.ix_(chosen, chosen)]

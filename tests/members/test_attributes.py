@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from families import FAMILIES, data, fitted
@@ -295,3 +297,15 @@ def test_votes_of_no_weight_are_refused():
     ).fit(X, y)
     with pytest.raises(ValueError, match=r"total weight of 0\.0"):
         open_members(voting).subset([0, 2])
+
+
+def test_boosting_that_was_cut_goes_on_from_where_it_is():
+    X, y = data("binary")
+    boosting = GradientBoostingClassifier(
+        n_estimators=8, subsample=0.5, warm_start=True, random_state=0
+    ).fit(X, y)
+    cut = open_members(boosting).subset([4, 1])
+    longer = copy.deepcopy(boosting).set_params(n_estimators=10).fit(X, y)
+    assert len(cut.set_params(n_estimators=5).fit(X, y).estimators_) == 5
+    untouched = boosting.set_params(n_estimators=10).fit(X, y)
+    np.testing.assert_array_equal(untouched.predict_proba(X), longer.predict_proba(X))

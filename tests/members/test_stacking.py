@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier, StackingClassifier, Stackin
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ensprune import EnsemblePruner, prune
@@ -110,3 +111,18 @@ def test_frozen_stacking_blends_on_one_half_and_judges_on_the_other():
     assert len(cut.estimators_) == 2
     # Dropping a column of a linear model without refitting shifts its predictions.
     assert abs(np.mean(cut.predict(X[120:]) - y[120:])) < 0.2 * np.std(y)
+
+
+def test_a_final_estimator_is_not_refitted_on_fewer_classes():
+    X, y = data("multiclass")
+    stacking = StackingClassifier(LEARNERS, cv=3).fit(X, y)
+    rows = y != stacking.classes_[0]
+    with pytest.raises(ValueError, match=r"y has none of \['ash'\]"):
+        prune(stacking, X[rows], y[rows], target_size=2)
+
+
+def test_coefficients_that_are_computed_cannot_be_sliced():
+    X, y = data("binary")
+    stacking = StackingClassifier(LEARNERS, SVC(kernel="linear"), cv=3).fit(X, y)
+    with pytest.raises(ValueError, match="SVC is not linear, or keeps no coefficients"):
+        open_members(stacking).subset([0])

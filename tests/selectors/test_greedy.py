@@ -6,8 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from families import FAMILIES, fitted
+from families import FAMILIES, data, fitted
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
 
+from ensprune import EnsemblePruner
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Identity, Probability
 from ensprune.members import open_members
@@ -182,8 +187,9 @@ def test_random_follows_its_seed():
     problem = random_problem(0, budget=4, random_state=7)
     again = random_problem(0, budget=4, random_state=7)
     other = RandomSelector(random_state=8)
-    assert RandomSelector().select(problem)[-1] == RandomSelector().select(again)[-1]
-    assert other.select(problem)[-1].indices != RandomSelector().select(problem)[-1].indices
+    drawn = RandomSelector().select(problem)[-1].indices
+    assert drawn == RandomSelector().select(again)[-1].indices
+    assert other.select(problem)[-1].indices != drawn
 
 
 @pytest.mark.parametrize(
@@ -205,3 +211,36 @@ def test_unknown_selectors_are_refused():
         make_selector("magic")
     with pytest.raises(TypeError, match="has no select method"):
         make_selector(3)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "neg_brier_score", "roc_auc_ovr"])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_a_member_without_weight_is_no_choice_alone(scoring, direction):
+    X, y = data("multiclass")
+    voting = VotingClassifier(
+        [
+            ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),
+            ("bayes", GaussianNB()),
+            ("stump", DecisionTreeClassifier(max_depth=1)),
+        ],
+        voting="soft",
+        weights=[0.0, 1.0, 1.0],
+    ).fit(X, y)
+    selector = GreedySelector(direction=direction)
+    pruner = EnsemblePruner(FrozenEstimator(voting), 3, selector, scoring).fit(X, y)
+    assert pruner.path_[0].indices != (0,)
+    assert np.isfinite(pruner.path_.to_frame()["score"]).all()
+
+
+def test_exchanges_may_come_from_a_numpy_grid():
+    problem = random_problem(0, budget=4)
+    numbers = GreedySelector(exchanges=np.int64(2)).select(problem)[-1].indices
+    assert numbers == GreedySelector(exchanges=2).select(problem)[-1].indices
+
+
+def test_a_metric_that_is_nowhere_defined_is_named():
+    X, y = data("binary")
+    forest = RandomForestClassifier(4, random_state=0).fit(X, y)
+    pruner = EnsemblePruner(FrozenEstimator(forest), 2, scoring=lambda *_: float("nan"))
+    with pytest.raises(ValueError, match="scoring is NaN for every sub-ensemble"):
+        pruner.fit(X, y)

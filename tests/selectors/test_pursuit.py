@@ -9,6 +9,7 @@ import pytest
 from families import data
 from scipy.optimize import nnls
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 
 from ensprune import EnsemblePruner
@@ -172,3 +173,15 @@ def test_backward_is_refused_for_sums():
     problem = sum_problem(np.eye(3)[:, None, :], [3.0, 1.0, -2.0], Identity())
     with pytest.raises(ValueError, match="boosting stages"):
         GreedySelector(direction="backward").select(problem)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cost", ["members", [0.0, 1.0, 0.0, 2.0, 1.0]])
+@pytest.mark.parametrize("constant", [False, True])
+def test_stages_that_add_or_cost_nothing(cost, constant):
+    X, y = data("regression")
+    y = np.ones(len(y)) if constant else y
+    boosting = GradientBoostingRegressor(n_estimators=5, random_state=0).fit(X, y)
+    pruner = EnsemblePruner(FrozenEstimator(boosting), 0.5, cost=cost).fit(X, y)
+    assert pruner.cost_pruned_ <= 0.5 * pruner.cost_full_
+    assert np.isfinite(pruner.score_pruned_)

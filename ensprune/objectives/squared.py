@@ -29,7 +29,7 @@ from .base import (
 )
 
 # Floats of one block of residuals; products are accumulated over blocks in float64.
-_BLOCK = 1 << 24
+_BLOCK = 1 << 20
 
 # How far the off-diagonal of an out-of-bag Gram matrix is drawn towards its additive part.
 _SHRINKAGE = 0.5

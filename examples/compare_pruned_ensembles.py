@@ -373,7 +373,7 @@ def notes(comparisons: Sequence[Comparison]) -> list[str]:
         "Higher is better; * is the best with K members. retrained: K members fitted afresh on all",
         "training rows (Bagging, RandomForest: mean of 5 such; boosting: best of 4 learning rates;",
         "Stacking: best K learners). random K: mean of 5 draws. One split of the data: differences of",
-        "0.01 and more may be chance.",
+        "0.01 and more may be chance, and other splits (--seed) count other winners.",
         f"pruned beats retrained: Bagging and RandomForest {wins(averages, 'retrained')}, "
         f"boosting {wins(boosted, 'retrained')}, Stacking {wins(['Stacking'], 'retrained')}.",
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.mlp.criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
+from ensprune.mlp.criteria import NEEDS_GRADIENTS, NEEDS_INPUTS, WEIGHT_CRITERIA, weight_scores
 from ensprune.mlp.layer import PrunedLayer, prune_layer
 from ensprune.mlp.network import (
     absolute_gradients,
@@ -113,6 +113,8 @@ def cut_weights(
             cut = copy_network(net)
             for W, keep in zip(cut.coefs_, masks):
                 W[~keep] = 0.0
+            if pruner.criterion in NEEDS_INPUTS:
+                _carry_means(net, cut, X, outputs)
             return cut, masks, []
 
     cut, results, seen = copy_network(net), [], X
@@ -144,6 +146,20 @@ def cut_weights(
         if layer < last:
             seen = hidden_activation(net, seen @ cut.coefs_[layer] + cut.intercepts_[layer])
     return cut, [r.mask for r in results], results if pruner.method != "rank" else []
+
+
+def _carry_means(net: Any, cut: Any, X: np.ndarray, outputs: list[np.ndarray]) -> None:
+    """Let the intercepts of `cut` make up for the mean outputs that its lost weights carried.
+
+    Scores from deviations call a weight behind a constant input worthless; this makes it true.
+    """
+    if all(np.array_equal(old, new) for old, new in zip(net.coefs_, cut.coefs_)):
+        return
+    seen = X
+    for layer, (W, b) in enumerate(zip(cut.coefs_, cut.intercepts_)):
+        b[:] = outputs[layer].mean(axis=0) - seen.mean(axis=0) @ W
+        if layer < len(cut.coefs_) - 1:
+            seen = hidden_activation(net, seen @ W + b)
 
 
 def _decides_one_class(net: Any) -> bool:

@@ -70,7 +70,9 @@ def check_plan(pruner: Any, net: Any) -> Plan:
     else:
         n_units = len(net.coefs_)
     what = "hidden layers" if by_neuron else "layers"
-    sparsities = check_sparsity(pruner.sparsity, n_units, pruner.scope, what)
+    # A programme treats each layer by itself, so "global" is "layer" there.
+    scope = "layer" if program and pruner.scope == "global" else pruner.scope
+    sparsities = check_sparsity(pruner.sparsity, n_units, scope, what)
     shapes = [W.shape for W in net.coefs_[:n_units]]
     if pruner.scope == "erk":
         sparsities = erk_sparsities(shapes, float(sparsities[0]), pruner.structure)

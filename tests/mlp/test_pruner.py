@@ -321,3 +321,13 @@ def test_scores_from_deviations_leave_the_means_to_the_intercepts(rng, settings)
     pruned = pruner.fit(X, y).pruned_estimator_
     assert not pruned.coefs_[0][3].any()
     np.testing.assert_allclose(pruned.predict(X), net.predict(X), atol=1e-6)
+
+
+def test_a_programme_takes_one_sparsity_per_layer_with_the_default_scope(diabetes, diabetes_net):
+    X, y = diabetes
+    pruner = MLPPruner(
+        FrozenEstimator(diabetes_net), sparsity=[0.5, 0.5, 0.0], method="l1_program",
+        finetune_epochs=0, max_samples=60, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert pruner.layer_sparsities_[0] >= 0.5
+    assert pruner.layer_sparsities_[1] >= 0.5

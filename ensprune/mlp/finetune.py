@@ -59,9 +59,15 @@ def finetune(
         If a weight becomes NaN or infinite (scikit-learn's own check after each step).
     """
     trained = copy_network(net)
+    shapes = [W.shape for W in trained.coefs_]
+    if masks is not None and [np.shape(m) for m in masks] != shapes:
+        raise ValueError(
+            f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the network's "
+            f"weights, {shapes}."
+        )
     if epochs == 0:
         return trained
-    X = np.asarray(X, dtype=trained.coefs_[0].dtype)
+    X, y = np.asarray(X, dtype=trained.coefs_[0].dtype), np.asarray(y)
     worker = _batch_worker(trained)
     step = worker.learning_rate_init if learning_rate is None else learning_rate
     pruned = None if masks is None else [~np.asarray(m, dtype=bool) for m in masks]

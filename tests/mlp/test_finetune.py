@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
@@ -100,3 +101,15 @@ def test_early_stopping_keeps_no_early_weights_but_the_initial_ones(digits):
     with pytest.raises(ValueError, match="rewind=1 goes with early_stopping=False"):
         train_from_start(net, X, y, check_random_state(0), rewind=1)
     assert train_from_start(net, X, y, check_random_state(0), rewind=0)[1] is not None
+
+
+def test_masks_of_other_shapes_are_an_error(digits, digits_net, masks):
+    with pytest.raises(ValueError, match="masks have shapes"):
+        finetune(digits_net, *digits, masks[:1], 1, check_random_state(0))
+
+
+def test_rows_may_be_a_series_with_any_index(digits, digits_net):
+    X, y = digits[0][:250], digits[1][:250]
+    series = pd.Series(y, index=range(1000, 1250))
+    tuned = [finetune(digits_net, X, t, None, 1, check_random_state(0)) for t in (y, series)]
+    np.testing.assert_array_equal(tuned[0].coefs_[0], tuned[1].coefs_[0])

@@ -129,6 +129,8 @@ def damped_hessian(X: np.ndarray, damping: float = 0.01) -> np.ndarray:
 
     The damping keeps the inverse finite where inputs are constant or collinear.
     """
+    if not (np.isfinite(damping) and damping >= 0):
+        raise ValueError(f"damping={damping!r} must be finite and at least 0.")
     H = X.T @ X / len(X)
     mean_diagonal = np.trace(H) / len(H)
     H[np.diag_indices_from(H)] += damping * mean_diagonal if mean_diagonal > 0 else 1.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.mlp.criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
+from ensprune.mlp.criteria import NEEDS_GRADIENTS, NEEDS_INPUTS, WEIGHT_CRITERIA, weight_scores
 from ensprune.mlp.layer import PrunedLayer, prune_layer
 from ensprune.mlp.network import (
     absolute_gradients,
@@ -70,7 +70,9 @@ def check_plan(pruner: Any, net: Any) -> Plan:
     else:
         n_units = len(net.coefs_)
     what = "hidden layers" if by_neuron else "layers"
-    sparsities = check_sparsity(pruner.sparsity, n_units, pruner.scope, what)
+    # A programme treats each layer by itself, so "global" is "layer" there.
+    scope = "layer" if program and pruner.scope == "global" else pruner.scope
+    sparsities = check_sparsity(pruner.sparsity, n_units, scope, what)
     shapes = [W.shape for W in net.coefs_[:n_units]]
     if pruner.scope == "erk":
         sparsities = erk_sparsities(shapes, float(sparsities[0]), pruner.structure)
@@ -113,6 +115,8 @@ def cut_weights(
             cut = copy_network(net)
             for W, keep in zip(cut.coefs_, masks):
                 W[~keep] = 0.0
+            if pruner.criterion in NEEDS_INPUTS:
+                _carry_means(net, cut, X, outputs)
             return cut, masks, []
 
     cut, results, seen = copy_network(net), [], X
@@ -144,6 +148,20 @@ def cut_weights(
         if layer < last:
             seen = hidden_activation(net, seen @ cut.coefs_[layer] + cut.intercepts_[layer])
     return cut, [r.mask for r in results], results if pruner.method != "rank" else []
+
+
+def _carry_means(net: Any, cut: Any, X: np.ndarray, outputs: list[np.ndarray]) -> None:
+    """Let the intercepts of `cut` make up for the mean outputs that its lost weights carried.
+
+    Scores from deviations call a weight behind a constant input worthless; this makes it true.
+    """
+    if all(np.array_equal(old, new) for old, new in zip(net.coefs_, cut.coefs_)):
+        return
+    seen = X
+    for layer, (W, b) in enumerate(zip(cut.coefs_, cut.intercepts_)):
+        b[:] = outputs[layer].mean(axis=0) - seen.mean(axis=0) @ W
+        if layer < len(cut.coefs_) - 1:
+            seen = hidden_activation(net, seen @ W + b)
 
 
 def _decides_one_class(net: Any) -> bool:

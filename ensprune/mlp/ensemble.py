@@ -76,6 +76,8 @@ def prune_member_weights(ensemble: Any, X: Any, y: Any, pruner: MLPPruner) -> An
     if isinstance(ensemble, _BAGGING):
         columns = ensemble.estimators_features_
     pruned = copy.copy(ensemble)
+    for stale in ("oob_score_", "oob_decision_function_", "oob_prediction_"):
+        pruned.__dict__.pop(stale, None)  # of the members before they were pruned
     pruned.estimators_ = [
         _prune_member(member, rows[:, features], y, pruner)
         for member, features in zip(ensemble.estimators_, columns)

@@ -59,9 +59,15 @@ def finetune(
         If a weight becomes NaN or infinite (scikit-learn's own check after each step).
     """
     trained = copy_network(net)
+    shapes = [W.shape for W in trained.coefs_]
+    if masks is not None and [np.shape(m) for m in masks] != shapes:
+        raise ValueError(
+            f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the network's "
+            f"weights, {shapes}."
+        )
     if epochs == 0:
         return trained
-    X = np.asarray(X, dtype=trained.coefs_[0].dtype)
+    X, y = np.asarray(X, dtype=trained.coefs_[0].dtype), np.asarray(y)
     worker = _batch_worker(trained)
     step = worker.learning_rate_init if learning_rate is None else learning_rate
     pruned = None if masks is None else [~np.asarray(m, dtype=bool) for m in masks]
@@ -119,9 +125,16 @@ def train_from_start(
         seeded.set_params(random_state=int(rng.randint(np.iinfo(np.int32).max)))
     early = None
     if rewind is not None:
+        if rewind > 0 and seeded.early_stopping:
+            raise ValueError(
+                f"rewind={rewind} goes with early_stopping=False: scikit-learn keeps the best weights of "
+                "such a training, not those after a number of epochs; give rewind=0."
+            )
         # One epoch whose steps are too short to change any float leaves the initial weights.
         at_start = {"solver": "sgd", "learning_rate_init": 1e-300, "max_iter": 1, "alpha": 0.0}
-        changed: dict[str, Any] = at_start if rewind == 0 else {"max_iter": int(rewind)}
+        changed: dict[str, Any] = (
+            at_start if rewind == 0 else {"max_iter": min(int(rewind), seeded.max_iter)}
+        )
         early = clone(seeded).set_params(early_stopping=False, warm_start=False, **changed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -71,6 +71,9 @@ def copy_network(net: Any) -> Any:
     twin.intercepts_ = [np.array(b) for b in net.intercepts_]
     for stale in ("_optimizer", "_best_coefs", "_best_intercepts"):
         twin.__dict__.pop(stale, None)
+    if net.warm_start and net.early_stopping:
+        # Else a later warm start would look for the best weights so far, which are gone.
+        twin.best_validation_score_ = -np.inf
     return twin
 
 

@@ -148,7 +148,12 @@ def _solve_column(
     scores = np.full(len(w), -np.inf)
     if len(kept):
         # lower=0 everywhere: potri reads the same triangle that potrf wrote
-        factor, _ = linalg.lapack.dpotrf(H[np.ix_(kept, kept)], lower=0, overwrite_a=1)
+        factor, failed = linalg.lapack.dpotrf(H[np.ix_(kept, kept)], lower=0, overwrite_a=1)
+        pivots = np.diag(factor) ** 2
+        if failed or not pivots.min() > len(pivots) * np.finfo(float).eps * pivots.max():
+            raise ValueError(
+                "X' X cannot be inverted: inputs are constant or depend on each other; give damping > 0."
+            )
         if keep.all():
             solution[:] = w
         else:

@@ -74,7 +74,7 @@ class MLPPruner(PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
     rewind : int, default=None
         Lottery-ticket rewinding: after each cut the remaining weights go back to what they were
         after this many epochs of the first training (0: the initial weights) before they are
-        trained again. Needs an unfitted `estimator`.
+        trained again. Needs an unfitted `estimator`, and for 1 or more one without early stopping.
     reconstruct : bool or "auto", default="auto"
         Refit the remaining weights of each layer to its outputs by least squares after each cut.
         "auto": where criterion="obs", and for structure="neuron" the layer after the removed

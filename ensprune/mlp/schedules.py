@@ -45,6 +45,8 @@ def schedule_fractions(schedule: str, n_steps: int, n_layers: int) -> np.ndarray
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule={schedule!r} is unknown; allowed are {SCHEDULES}.")
+    if n_steps < 1:
+        raise ValueError(f"n_steps={n_steps!r} must be at least 1.")
     if schedule == "one_shot":
         return np.ones((1, n_layers))
     t = np.arange(1, n_steps + 1) / n_steps

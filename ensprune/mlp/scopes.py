@@ -71,6 +71,7 @@ def erk_sparsities(
     inspired by network science, Nature Communications 2018. Evci et al., Rigging the lottery:
     making all tickets winners, ICML 2020.
     """
+    sparsity = float(check_sparsity(sparsity, 1, "layer")[0])
     by_neuron = structure == "neuron"
     sizes = np.array([n_out if by_neuron else n_in * n_out for n_in, n_out in shapes], dtype=float)
     raw = np.array([(n_in + n_out) / (n_in * n_out) for n_in, n_out in shapes])

@@ -116,3 +116,17 @@ def test_bad_input_is_named(digits):
         full = classifier("voting").fit(X, y)
     with pytest.raises(ValueError, match=r"labels unseen in training: \[10\]"):
         prune_member_weights(full, X, y + 1, PRUNER)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_out_of_bag_scores_of_the_full_members_are_dropped(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    net = MLPClassifier((8,), max_iter=5, random_state=0)
+    ensemble = BaggingClassifier(net, n_estimators=25, oob_score=True, random_state=0).fit(X, y)
+    pruned = prune_member_weights(
+        ensemble, X, y, MLPPruner(net, sparsity=0.5, n_steps=1, finetune_epochs=0, random_state=0)
+    )
+    assert hasattr(ensemble, "oob_score_")
+    assert not hasattr(pruned, "oob_score_")
+    assert not hasattr(pruned, "oob_decision_function_")

@@ -3,11 +3,13 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
 from ensprune.mlp import finetune
+from ensprune.mlp.finetune import train_from_start
 
 
 @pytest.fixture
@@ -81,3 +83,33 @@ def test_decay_changes_the_step_size_only(digits, digits_net, masks):
     first_epoch = len(digits_net.loss_curve_)
     assert plain.loss_curve_[first_epoch] == decayed.loss_curve_[first_epoch]
     assert plain.loss_curve_[-1] != decayed.loss_curve_[-1]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_early_network_is_never_trained_longer_than_the_full_one(digits):
+    X, y = digits
+    net = MLPClassifier((6,), max_iter=2, random_state=0)
+    full, early = train_from_start(net, X, y, check_random_state(0), rewind=9)
+    for one, other in zip(full.coefs_, early.coefs_):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_early_stopping_keeps_no_early_weights_but_the_initial_ones(digits):
+    X, y = digits
+    net = MLPClassifier((6,), max_iter=2, early_stopping=True, random_state=0)
+    with pytest.raises(ValueError, match="rewind=1 goes with early_stopping=False"):
+        train_from_start(net, X, y, check_random_state(0), rewind=1)
+    assert train_from_start(net, X, y, check_random_state(0), rewind=0)[1] is not None
+
+
+def test_masks_of_other_shapes_are_an_error(digits, digits_net, masks):
+    with pytest.raises(ValueError, match="masks have shapes"):
+        finetune(digits_net, *digits, masks[:1], 1, check_random_state(0))
+
+
+def test_rows_may_be_a_series_with_any_index(digits, digits_net):
+    X, y = digits[0][:250], digits[1][:250]
+    series = pd.Series(y, index=range(1000, 1250))
+    tuned = [finetune(digits_net, X, t, None, 1, check_random_state(0)) for t in (y, series)]
+    np.testing.assert_array_equal(tuned[0].coefs_[0], tuned[1].coefs_[0])

@@ -1,11 +1,20 @@
 """Reading a fitted network: its outputs and its gradients."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from ensprune.mlp.network import absolute_gradients, deltas, encode_target, layer_inputs
+from ensprune.mlp.network import (
+    absolute_gradients,
+    copy_network,
+    deltas,
+    encode_target,
+    layer_inputs,
+)
 
 CASES = ["binary", "multiclass", "multilabel", "regression", "two targets"]
 ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]
@@ -76,3 +85,18 @@ def test_absolute_gradient_is_the_mean_of_each_samples(rng):
     for layer, found in enumerate(absolute_gradients(activations, delta)):
         each = np.abs(activations[layer][:, :, None] * delta[layer][:, None, :])
         np.testing.assert_allclose(found, each.mean(axis=0))
+
+
+def test_a_copy_can_be_trained_on_by_warm_start_with_early_stopping(digits):
+    X, y = digits
+    net = MLPClassifier(
+        (8,), max_iter=5, early_stopping=True, warm_start=True, n_iter_no_change=50, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net.fit(X, y)
+        best = net.best_validation_score_
+        twin = copy_network(net).set_params(learning_rate_init=1e-12)  # no score gets better
+        twin.fit(X, y)
+    assert net.best_validation_score_ == best
+    assert twin.best_validation_score_ > 0

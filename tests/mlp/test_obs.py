@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from ensprune.mlp import prune_layer
 from ensprune.mlp.criteria import damped_hessian
 from ensprune.mlp.obs import obs_eliminate, obs_prune, reconstruct, refit_targets
 
@@ -108,3 +109,23 @@ def test_constant_inputs_give_no_nan(layer):
     new_W, mask = obs_prune(W, damped_hessian(X), n_zeros=12)
     assert np.isfinite(new_W).all()
     assert (~mask).sum() == 12
+
+
+@pytest.mark.parametrize("inputs", ["collinear", "constant", "few_rows"])
+def test_undamped_singular_inputs_are_an_error_and_never_nan(inputs):
+    rng = np.random.RandomState(0)
+    X = {
+        "collinear": np.repeat(rng.randn(20, 2), 2, axis=1),
+        "constant": np.c_[rng.randn(20, 3), np.zeros(20)],
+        "few_rows": rng.randn(2, 4),
+    }[inputs]
+    W = rng.randn(4, 3)
+    with pytest.raises(ValueError, match="give damping > 0"):
+        prune_layer(W, X, 0.5, criterion="obs", damping=0.0)
+    assert np.isfinite(prune_layer(W, X, 0.5, criterion="obs").coef).all()
+
+
+@pytest.mark.parametrize("damping", [-0.1, float("nan"), float("inf")])
+def test_damping_must_be_finite_and_not_negative(damping):
+    with pytest.raises(ValueError, match="damping="):
+        prune_layer(np.eye(3), np.eye(3), 0.5, criterion="obs", damping=damping)

@@ -301,3 +301,33 @@ def test_explicit_validation_rows_are_the_ones_scored(digits, digits_net):
     pruner.fit(X[:300], y[:300], X_val=X[1200:], y_val=y[1200:])
     assert pruner.score_full_ == digits_net.score(X[1200:], y[1200:])
     assert pruner.score_pruned_ == pruner.score(X[1200:], y[1200:])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"criterion": "wanda"}, {"criterion": "obs", "reconstruct": False}]
+)
+def test_scores_from_deviations_leave_the_means_to_the_intercepts(rng, settings):
+    X = np.c_[rng.normal(size=(80, 3)), np.full(80, 50.0)]  # the last input is constant
+    y = X[:, 0] - X[:, 1]
+    net = MLPRegressor(
+        hidden_layer_sizes=(4,), activation="identity", solver="lbfgs", random_state=0
+    )
+    net.fit(X, y)
+    net.coefs_[0][3], net.intercepts_[0] = 1.0, net.intercepts_[0] - 50 * (1 - net.coefs_[0][3])
+    pruner = MLPPruner(
+        FrozenEstimator(net), sparsity=[0.25, 0.0], scope="layer", schedule="one_shot",
+        finetune_epochs=0, validation=None, random_state=0, **settings,
+    )  # fmt: skip
+    pruned = pruner.fit(X, y).pruned_estimator_
+    assert not pruned.coefs_[0][3].any()
+    np.testing.assert_allclose(pruned.predict(X), net.predict(X), atol=1e-6)
+
+
+def test_a_programme_takes_one_sparsity_per_layer_with_the_default_scope(diabetes, diabetes_net):
+    X, y = diabetes
+    pruner = MLPPruner(
+        FrozenEstimator(diabetes_net), sparsity=[0.5, 0.5, 0.0], method="l1_program",
+        finetune_epochs=0, max_samples=60, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert pruner.layer_sparsities_[0] >= 0.5
+    assert pruner.layer_sparsities_[1] >= 0.5

@@ -105,3 +105,14 @@ def test_layerwise_steps_shrink_within_a_layer():
 def test_unknown_schedule_is_named():
     with pytest.raises(ValueError, match="schedule='fast' is unknown"):
         schedule_fractions("fast", 2, 2)
+
+
+@pytest.mark.parametrize("sparsity", [1.5, 1.0, -0.1, float("nan")])
+def test_erk_shares_out_a_sparsity_below_one(sparsity):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
+        erk_sparsities([(10, 10), (5, 5)], sparsity)
+
+
+def test_a_schedule_has_a_step():
+    with pytest.raises(ValueError, match="n_steps=0 must be at least 1"):
+        schedule_fractions("cubic", 0, 2)

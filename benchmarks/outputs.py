@@ -12,7 +12,9 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from xgboost import XGBClassifier
@@ -29,9 +31,9 @@ SHAPES = [
 ]  # fmt: skip
 
 
-def seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[..., object], X: np.ndarray) -> float:
     start = time.perf_counter()
-    call()
+    call(X)
     return time.perf_counter() - start
 
 
@@ -46,14 +48,13 @@ def main() -> None:
             n_samples, 20, n_informative=12, n_classes=n_classes, random_state=0
         )
         ensemble.fit(X[:10_000], y[:10_000])
-        whole = seconds(lambda: ensemble.predict_proba(X))  # noqa: B023
-        first = seconds(lambda: open_members(ensemble).outputs(X, n_jobs=1)) / whole  # noqa: B023
-        members = open_members(ensemble)
-        members.outputs(X[:10], n_jobs=1)
+        whole = seconds(ensemble.predict_proba, X)
+        start = time.perf_counter()
+        read = partial(open_members(ensemble).outputs, n_jobs=1)
+        read(X)
+        first = (time.perf_counter() - start) / whole
         ratios = [
-            seconds(lambda: members.outputs(X, n_jobs=1))  # noqa: B023
-            / seconds(lambda: ensemble.predict_proba(X))  # noqa: B023
-            for _ in range(options.runs)
+            seconds(read, X) / seconds(ensemble.predict_proba, X) for _ in range(options.runs)
         ]
         print(
             f"{name:<30} {n_classes:>7} {n_samples:>7} {statistics.median(ratios):>7.2f} "

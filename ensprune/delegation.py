@@ -1,7 +1,8 @@
-"""An estimator like the one inside: methods and attributes that EnsemblePruner passes on."""
+"""An estimator like the one inside: methods and attributes that the pruners pass on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,16 @@ def _pruned_has(method: str) -> Any:
     return available_if(check)
 
 
-class DelegatesToPruned:
-    """Predicts with ``pruned_estimator_``, describes itself like ``estimator_``."""
+class PredictsWithPruned:
+    """Predicts with ``pruned_estimator_``; knows the labels of ``estimator_``."""
 
+    estimator: Any
     estimator_: Any
     pruned_estimator_: Any
 
     @_pruned_has("predict")
     def predict(self, X: Any) -> np.ndarray:
-        """Predictions of the pruned ensemble.
+        """Predictions of the pruned estimator.
 
         Parameters
         ----------
@@ -36,14 +38,14 @@ class DelegatesToPruned:
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self, "pruned_estimator_")
         return self.pruned_estimator_.predict(X)
 
     @_pruned_has("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities of the pruned ensemble.
+        """Class probabilities of the pruned estimator.
 
         Parameters
         ----------
@@ -58,7 +60,7 @@ class DelegatesToPruned:
 
     @_pruned_has("predict_log_proba")
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithms of the class probabilities of the pruned ensemble.
+        """Logarithms of the class probabilities of the pruned estimator.
 
         Parameters
         ----------
@@ -70,6 +72,41 @@ class DelegatesToPruned:
         """
         check_is_fitted(self, "pruned_estimator_")
         return self.pruned_estimator_.predict_log_proba(X)
+
+    @_pruned_has("score")
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The pruned estimator's own ``score``: accuracy or R2.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.pruned_estimator_.score(X, y, **weights)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels of a classifier."""
+        return self._of_full("classes_")
+
+    def _of_full(self, attribute: str) -> Any:
+        if "estimator_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} is not fitted: no {attribute} yet")
+        return getattr(self.estimator_, attribute)
+
+
+class DelegatesToEnsemble:
+    """What only ensembles have, beside :class:`PredictsWithPruned`."""
+
+    pruned_estimator_: Any
+    _of_full: Callable[[str], Any]
 
     @_pruned_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
@@ -101,29 +138,6 @@ class DelegatesToPruned:
         check_is_fitted(self, "pruned_estimator_")
         return self.pruned_estimator_.transform(X)
 
-    @_pruned_has("score")
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The pruned ensemble's own ``score``: accuracy or R2.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self, "pruned_estimator_")
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.pruned_estimator_.score(X, y, **weights)
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """Labels of a classifier."""
-        return self._of_full("classes_")
-
     @property
     def n_features_in_(self) -> int:
         """Number of features seen in fitting."""
@@ -133,8 +147,3 @@ class DelegatesToPruned:
     def feature_names_in_(self) -> np.ndarray:
         """Names of the features seen in fitting, where they have names."""
         return self._of_full("feature_names_in_")
-
-    def _of_full(self, attribute: str) -> Any:
-        if "estimator_" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} is not fitted: no {attribute} yet")
-        return getattr(self.estimator_, attribute)

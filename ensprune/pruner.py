@@ -32,7 +32,7 @@ from sklearn.utils.validation import (
 )
 
 from .budget import CostLike, budget_of, member_costs
-from .delegation import DelegatesToPruned
+from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
@@ -44,7 +44,7 @@ from .validation import Validation, hold_out
 _HOLD_OUT = 0.25
 
 
-class EnsemblePruner(DelegatesToPruned, MetaEstimatorMixin, BaseEstimator):
+class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
     """Cut an ensemble down to a budget while keeping its validation score.
 
     Fits the ensemble (unless it comes frozen), reads what each member contributes on validation

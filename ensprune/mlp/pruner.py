@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ensprune.delegation import PredictsWithPruned
 from ensprune.mlp.cut import check_plan, cut_neurons, cut_weights
 from ensprune.mlp.finetune import finetune, train_from_start
 from ensprune.mlp.layer import METHODS, PrunedLayer
@@ -30,7 +31,6 @@ from ensprune.mlp.network import (
 )
 from ensprune.mlp.neurons import NEURON_CRITERIA
 from ensprune.mlp.path import SparsityPath, SparsityStep
-from ensprune.mlp.prediction import PredictsWithPruned
 from ensprune.mlp.schedules import SCHEDULES
 from ensprune.mlp.scopes import SCOPES
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from scipy import stats
 
 from .objectives.base import normalised_weights
 
-# Resamples: at least these, and enough to have some beyond the quantile asked for.
-_DIRICHLET_DRAWS, _BOOTSTRAP_DRAWS, _BEYOND = 2000, 400, 20
+# Draws of weights: at least the first, and enough to have the second beyond the quantile.
+_DIRICHLET_DRAWS, _BEYOND = 2000, 100
+
+_BOOTSTRAP_DRAWS = 100
 
 # Random variates drawn at a time.
 _BLOCK = 1 << 22
@@ -61,7 +63,7 @@ def mean_bound(
     0.03
     """
     rng = np.random.default_rng(random_state)
-    n_draws = max(_DIRICHLET_DRAWS, math.ceil(5 * _BEYOND / (1 - confidence)))
+    n_draws = max(_DIRICHLET_DRAWS, math.ceil(_BEYOND / (1 - confidence)))
     # Differences that are equal share one gamma variate: accuracy has three of them.
     scale = normalised_weights(sample_weight, len(differences)) * len(differences)
     values, counts, factors = differences, np.ones(len(differences)), scale
@@ -79,45 +81,66 @@ def mean_bound(
     return float(np.quantile(weighted / total, confidence, method="higher"))
 
 
-def bootstrap_bound(
-    loss: Callable[[np.ndarray], float],
+def resampled(
+    score: Callable[[np.ndarray], float],
     n_samples: int,
-    confidence: float,
     random_state: int = 0,
     n_jobs: int | None = None,
-) -> float:
-    """Upper confidence bound on a loss that is no average: rows are drawn with replacement.
+) -> np.ndarray:
+    """A statistic of rows drawn with replacement, again and again.
 
     Parameters
     ----------
-    loss : callable
-        Of row positions (with repetitions): score of the full minus score of the pruned ensemble
-        on the same rows; NaN where the metric is not defined on them.
+    score : callable
+        Of row positions, with repetitions.
     n_samples : int
+    random_state : int, default=0
+        The same seed draws the same rows, so that two statistics are paired.
+    n_jobs : int, default=None
+        Threads.
+
+    Returns
+    -------
+    ndarray of shape (100,), dtype float64
+        Enough for a standard error (Efron & Tibshirani 1993, section 6.4).
+    """
+    seeds = np.random.SeedSequence(random_state).spawn(_BOOTSTRAP_DRAWS)
+
+    def scores(some: np.ndarray) -> list[float]:
+        generators = (np.random.default_rng(seeds[i]) for i in some)
+        return [score(rng.integers(n_samples, size=n_samples)) for rng in generators]
+
+    pieces = np.array_split(np.arange(_BOOTSTRAP_DRAWS), effective_n_jobs(n_jobs))
+    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(scores)(piece) for piece in pieces)
+    return np.concatenate([np.asarray(part, dtype=np.float64) for part in found])
+
+
+def bootstrap_bound(losses: np.ndarray, confidence: float) -> float:
+    """Upper confidence bound on a loss that is no average, from its resampled values.
+
+    Their mean plus as many of their standard deviations as Student's t has it, with one degree of
+    freedom less than there are values: a hundred say little about a quantile, but enough about a
+    standard error.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (n_draws,)
+        Differences of paired :func:`resampled` scores; NaN where the metric is not defined on the
+        rows drawn.
     confidence : float
         In (0, 1).
-    random_state : int, default=0
-    n_jobs : int, default=None
 
     Returns
     -------
     float
-        Infinity where the metric is undefined on more resamples than the quantile leaves out.
+        Infinity where the metric is undefined on more draws than the confidence leaves out.
 
     References
     ----------
-    Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+    Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 6 and 12.
     """
-    n_draws = max(_BOOTSTRAP_DRAWS, math.ceil(_BEYOND / (1 - confidence)))
-    seeds = np.random.SeedSequence(random_state).spawn(n_draws)
-
-    def losses(some: Sequence[Any]) -> list[float]:
-        generators = (np.random.default_rng(seed) for seed in some)
-        return [loss(rng.integers(n_samples, size=n_samples)) for rng in generators]
-
-    pieces = np.array_split(np.arange(n_draws), effective_n_jobs(n_jobs))
-    found = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(losses)([seeds[i] for i in piece]) for piece in pieces
-    )
-    drawn = np.concatenate([np.asarray(part) for part in found])
-    return float(np.quantile(np.where(np.isnan(drawn), np.inf, drawn), confidence, method="higher"))
+    defined = losses[~np.isnan(losses)]
+    if len(defined) < max(2, confidence * len(losses)):
+        return math.inf
+    quantile = stats.t.ppf(confidence, len(defined) - 1)
+    return float(defined.mean() + quantile * defined.std(ddof=1))

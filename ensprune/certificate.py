@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 
 from .averages import is_average, sample_losses, worst_difference
-from .bounds import bootstrap_bound, mean_bound
-from .objectives.generic import call_scorer
+from .bounds import bootstrap_bound, mean_bound, resampled
 from .path import PathPoint, PruningPath
 from .replay import Replay
 from .validation import Validation, hold_out
 
 # The next size to test is at most this share of the last: tests of nearly the same ensemble say
 # nearly the same, and each is one more chance to stop by bad luck.
-_STEP = 0.95
+_STEP = 0.9
 
 MEAN_TEST = "Bayesian bootstrap of paired differences with a worst-case row"
 BOOTSTRAP_TEST = "paired bootstrap"
@@ -141,6 +140,9 @@ class Auditor:
     n_selection: int
     random_state: Any
 
+    # Resampled scores of the full ensemble on the rows last asked for.
+    _full_scores: dict[str, Any] = field(default_factory=dict)
+
     @cached_property
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -245,26 +247,26 @@ class Auditor:
                 self._seed,
             )
             return loss, bound, test
+        twin = None
         if getattr(validation.scorer, "_response_method", None) in (None, "predict"):
             twin = rarest_row(y) if hasattr(full, "classes_") else None
-            if twin is not None:
-                full, pruned = with_disagreement(full, pruned, y, twin)
-                rows = np.append(rows, rows[twin])
-                test += " with a worst-case row"
+        if twin is not None:
+            full, pruned = with_disagreement(full, pruned, y, twin)
+            rows = np.append(rows, rows[twin])
+            test += " with a worst-case row"
+        key = rows.tobytes()
+        if self._full_scores.get("rows") != key:
+            self._full_scores.update(rows=key, scores=self._resampled(full, rows))
+        losses = self._full_scores["scores"] - self._resampled(pruned, rows)
+        return loss, max(bootstrap_bound(losses, self.confidence), loss), test
 
-        def lost(drawn: np.ndarray) -> float:
-            at = rows[drawn]
-            X, y = _safe_indexing(validation.X, at), validation.y[at]
-            weight = None if validation.sample_weight is None else validation.sample_weight[at]
-            try:
-                return call_scorer(validation.scorer, full.rows(drawn), X, y, weight) - call_scorer(
-                    validation.scorer, pruned.rows(drawn), X, y, weight
-                )
-            except ValueError:  # a class the metric needs was not drawn
-                return math.nan
+    def _resampled(self, estimator: Replay, rows: np.ndarray) -> np.ndarray:
+        validation = self.validation
 
-        bound = bootstrap_bound(lost, len(rows), self.confidence, self._seed, validation.n_jobs)
-        return loss, max(bound, loss), test
+        def score(drawn: np.ndarray) -> float:
+            return validation.score_on(estimator.rows(drawn), rows[drawn])
+
+        return resampled(score, len(rows), self._seed, validation.n_jobs)
 
 
 def _spaced(points: Sequence[PathPoint]) -> Iterator[PathPoint]:

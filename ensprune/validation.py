@@ -142,7 +142,7 @@ class Validation:
 
     def score_on(self, estimator: Replay, rows: np.ndarray) -> float:
         """The metric on some of the rows, given the answers for exactly these; may be NaN."""
-        if len(rows) == len(self.y):
+        if np.array_equal(rows, np.arange(len(self.y))):
             return call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         X = _safe_indexing(self.X, rows)

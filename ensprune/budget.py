@@ -53,8 +53,9 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
 
     Parameters
     ----------
-    target_size : int or float
-        An int is the bound itself, a float in (0, 1] a share of the full cost.
+    target_size : int, float, "auto" or "1se"
+        An int is the bound itself, a float in (0, 1] a share of the full cost; the words stand
+        for no bound but the full cost.
     costs : ndarray of shape (n_members,)
     ensemble : str
         What to call the ensemble in messages.
@@ -74,7 +75,9 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
     """
     full = float(costs.sum())
     whole = f"{full:g} {unit}" if unit == "members" else f"full cost of {full:g} ({unit})"
-    allowed = f"give an int in [1, {int(full)}], or a float in (0, 1] for a share"
+    allowed = f"give an int in [1, {int(full)}], a float in (0, 1] for a share, 'auto' or '1se'"
+    if isinstance(target_size, str) and target_size in ("auto", "1se"):
+        return full
     if isinstance(target_size, bool | np.bool_) or not isinstance(target_size, numbers.Real):
         raise TypeError(f"target_size={target_size!r} is no number; {allowed}")
     if isinstance(target_size, numbers.Integral):

@@ -116,6 +116,36 @@ class PruningPath:
             )
         return affordable[-1]
 
+    def keeping(self, score: float) -> PathPoint | None:
+        """The cheapest point that scores at least ``score``; None where there is none."""
+        slack = _SLACK * max(1.0, abs(score))
+        enough = [point for point in self.points if point.score >= score - slack]
+        return min(enough, key=lambda point: point.cost, default=None)
+
+    def within_one_standard_error(self) -> PathPoint:
+        """The cheapest point that scores within one standard error of the best one.
+
+        References
+        ----------
+        Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees" (1984),
+        section 3.4.3.
+
+        Raises
+        ------
+        ValueError
+            If no point has a score.
+        """
+        best = max(
+            (point for point in self.points if np.isfinite(point.score)),
+            key=lambda point: point.score,
+            default=None,
+        )
+        if best is None:
+            raise ValueError("no point of the path has a score")
+        # Too few samples for a standard error leave the best point itself.
+        allowance = best.score_se if np.isfinite(best.score_se) else 0.0
+        return self.keeping(best.score - allowance) or best
+
     def with_scores(self, scores: Sequence[tuple[float, float]]) -> PruningPath:
         """A copy with the (score, standard error) of every point."""
         points = tuple(

@@ -32,13 +32,18 @@ from sklearn.utils.validation import (
 )
 
 from .budget import CostLike, budget_of, member_costs
+from .certificate import Auditor, certification_split
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
 from .selectors.base import Problem, Selector, make_selector
+from .sizing import choose
 from .validation import Validation, hold_out
+
+# Validation on the rows that choose, and on those that certify.
+Judges = tuple[Validation, Validation | None]
 
 # Share of the rows that judges members where no bootstrap left any out.
 _HOLD_OUT = 0.25
@@ -57,13 +62,25 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
         An ensemble to fit; ``FrozenEstimator(fitted)`` for one that is fitted already; or a
         pipeline, search or calibrated classifier around one. See
         :func:`ensprune.members.open_members` for the families.
-    target_size : int or float, default=0.1
-        An int is a budget in units of ``cost``, a float in (0, 1] a share of the full cost.
+    target_size : int, float, "auto" or "1se", default=0.1
+        - int: a budget in units of ``cost``.
+        - float in (0, 1]: a share of the full cost.
+        - ``"auto"``: the cheapest sub-ensemble on the path that scores at least the full score
+          minus ``tolerance``; with ``confidence``, the smallest that is certified to. The full
+          ensemble where no other does.
+        - ``"1se"``: the cheapest that scores within one standard error of the best on the path.
     selector : {"greedy", "ilp", "first", "random"} or Selector, default="greedy"
         The search. A :class:`~ensprune.selectors.Selector` object carries its own options.
     scoring : str or callable, default=None
         Any scikit-learn scoring string or scorer callable. None is the estimator's default:
         accuracy or R2.
+    tolerance : float, default=0.0
+        With ``target_size="auto"``: how much of the score may be lost, in the unit of the score.
+    confidence : float, default=None
+        In (0, 1), such as 0.95: half of the validation rows (stratified for classifiers) choose
+        the members, the other half bounds what the cut loses, with this confidence;
+        ``certificate_`` has the bound, and the scores are those of the second half. None takes
+        the score on the rows that chose the members at its word. See the notes.
     validation : {"auto", "oob"} or float, default="auto"
         Which rows judge the members, unless ``fit`` is given ``X_val``.
 
@@ -102,9 +119,13 @@ default="members"
         Number of members kept.
     path_ : PruningPath
         The sub-ensembles the search visited, up to the budget.
+    certificate_ : Certificate or None
+        With ``confidence``: the bound on the loss, the test, the rows, and, as ``str``, a sentence
+        that says so.
     score_full_, score_pruned_ : float
-        The metric of the full and of the pruned ensemble on the validation rows. The members
-        were chosen on these rows, so ``score_pruned_`` is optimistic. Out of bag, a row is judged
+        The metric of the full and of the pruned ensemble on the validation rows. Unless
+        ``confidence`` is given the members were chosen on these rows, so ``score_pruned_`` is
+        optimistic. Out of bag, a row is judged
         by the kept members that have not seen it, about a third of them, which makes it
         pessimistic for small sizes.
     cost_full_, cost_pruned_ : float
@@ -145,9 +166,11 @@ default="members"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"]), HasMethods(["predict"])],
         # Ranges depend on the ensemble: budget.py says what is allowed.
-        "target_size": [numbers.Real],
+        "target_size": [numbers.Real, StrOptions({"auto", "1se"})],
         "selector": [str, HasMethods(["select"])],
         "scoring": [str, callable, None],
+        "tolerance": [Interval(numbers.Real, 0, None, closed="left")],
+        "confidence": [None, Interval(numbers.Real, 0, 1, closed="neither")],
         "validation": [
             StrOptions({"auto", "oob"}),
             Interval(numbers.Real, 0, 1, closed="neither"),
@@ -161,9 +184,11 @@ default="members"
     def __init__(
         self,
         estimator: Any,
-        target_size: int | float = 0.1,
+        target_size: int | float | str = 0.1,
         selector: str | Selector = "greedy",
         scoring: ScorerLike | None = None,
+        tolerance: float = 0.0,
+        confidence: float | None = None,
         validation: str | float = "auto",
         cost: CostLike = "members",
         n_jobs: int | None = None,
@@ -174,6 +199,8 @@ default="members"
         self.target_size = target_size
         self.selector = selector
         self.scoring = scoring
+        self.tolerance = tolerance
+        self.confidence = confidence
         self.validation = validation
         self.cost = cost
         self.n_jobs = n_jobs
@@ -258,13 +285,13 @@ default="members"
                 sample_weight_val = _check_sample_weight(
                     sample_weight_val, X_val, ensure_non_negative=True
                 )
-            judged = self._open(X, y, sample_weight, fit_params), X_val, y_val, sample_weight_val
-            validation = self._validation(*judged)
+            members = self._open(X, y, sample_weight, fit_params)
+            judges = self._judges(members, X_val, y_val, sample_weight_val)
         elif isinstance(self.estimator, FrozenEstimator):
-            validation = self._frozen_validation(X, y, sample_weight)
+            judges = self._frozen_judges(X, y, sample_weight)
         else:
-            validation = self._split_validation(X, y, sample_weight, fit_params)
-        self._select(validation, selector)
+            judges = self._split_judges(X, y, sample_weight, fit_params)
+        self._select(*judges, selector)
         return self
 
     # --- which rows judge the members -----------------------------------------------------------
@@ -308,7 +335,7 @@ default="members"
             params[f"{_prefix_of_last(self.estimator)}sample_weight"] = sample_weight
         return params
 
-    def _frozen_validation(self, X: Any, y: np.ndarray, sample_weight: Any) -> Validation:
+    def _frozen_judges(self, X: Any, y: np.ndarray, sample_weight: Any) -> Judges:
         if self.validation not in ("auto", "oob"):
             raise ValueError(
                 f"validation={self.validation!r} splits rows off before the ensemble is fitted, "
@@ -325,11 +352,11 @@ default="members"
             )
             members.set_blending_data(*_rows(X, y, sample_weight, fit_rows))
             X, y, sample_weight = _rows(X, y, sample_weight, judge_rows)
-        return self._validation(members, X, y, sample_weight)
+        return self._judges(members, X, y, sample_weight)
 
-    def _split_validation(
+    def _split_judges(
         self, X: Any, y: np.ndarray, sample_weight: Any, fit_params: dict[str, Any]
-    ) -> Validation:
+    ) -> Judges:
         share = self.validation
         if share == "oob" or (share == "auto" and bootstraps(self.estimator)):
             members = self._open(X, y, sample_weight, fit_params)
@@ -346,23 +373,40 @@ default="members"
             for name, value in fit_params.items()
         }
         members = self._open(*_rows(X, y, sample_weight, train), aligned)
-        return self._validation(members, *_rows(X, y, sample_weight, held_out))
+        return self._judges(members, *_rows(X, y, sample_weight, held_out))
 
-    def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Validation:
+    def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Judges:
         mask = members.out_of_bag(_num_samples(X))
         if mask is None:
             raise ValueError(
                 "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
                 f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
             )
-        return self._validation(members, X, y, weight, mask)
+        return self._judges(members, X, y, weight, mask)
 
-    def _validation(
+    def _judges(
         self, members: Members, X: Any, y: np.ndarray, weight: Any, mask: Any = None
-    ) -> Validation:
+    ) -> Judges:
+        """Validation on all rows to choose by, or on two halves to choose and to certify by."""
         self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
         scorer = self._scorer(members)
-        return Validation(members, X, y, scorer, weight, mask, self.n_jobs)
+        if self.confidence is None:
+            return Validation(members, X, y, scorer, weight, mask, self.n_jobs), None
+        halves = certification_split(
+            y, self.confidence, members.combiner.classes is not None, self.random_state
+        )
+        choosing, certifying = (
+            Validation(
+                members,
+                *_rows(X, y, weight, rows)[:2],
+                scorer,
+                None if weight is None else weight[rows],
+                None if mask is None else mask[:, rows],
+                self.n_jobs,
+            )
+            for rows in halves
+        )
+        return choosing, certifying
 
     def _scorer(self, members: Members) -> Any:
         if self.scoring is None:
@@ -374,9 +418,17 @@ default="members"
             return get_scorer(self.scoring)
         return check_scoring(self, self.scoring)
 
+    def _metric_name(self, scorer: Any) -> str:
+        if isinstance(self.scoring, str):
+            return self.scoring
+        metric = getattr(scorer, "_score_func", scorer)
+        return getattr(metric, "__name__", "score").removesuffix("_score")
+
     # --- search and cut -------------------------------------------------------------------------
 
-    def _select(self, validation: Validation, selector: Selector) -> None:
+    def _select(
+        self, validation: Validation, certification: Validation | None, selector: Selector
+    ) -> None:
         members = validation.members
         name = type(members.estimator).__name__
         costs = member_costs(members, self.cost, validation.X)
@@ -401,9 +453,21 @@ default="members"
             random_state=self.random_state,
         )
         self._say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
-        path = validation.score_path(selector.select(problem))
-        chosen = path.within(budget)
+        auditor = None
+        if certification is not None and self.confidence is not None:
+            auditor = Auditor(
+                certification,
+                self.confidence,
+                self._metric_name(validation.scorer),
+                len(validation.y),
+                self.random_state,
+            )
+        choice = choose(
+            problem, selector, validation, auditor, self.target_size, float(self.tolerance)
+        )
+        path, chosen = choice.path, choice.point
 
+        self.certificate_ = choice.certificate
         self.estimator_ = members.estimator
         self.path_ = path
         self.selector_result_ = path.result
@@ -413,7 +477,7 @@ default="members"
         weights = chosen.weight_array
         self.weights_ = np.ones(chosen.size) if weights is None else weights
         self.n_members_ = chosen.size
-        self.score_full_ = validation.score_full()[0]
+        self.score_full_ = (certification or validation).score_full()[0]
         self.score_pruned_ = chosen.score
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost
@@ -444,6 +508,10 @@ default="members"
             If the path does not reach that far, or has no point that cheap.
         """
         check_is_fitted(self, "path_")
+        if isinstance(target_size, str):
+            raise TypeError(
+                f"target_size={target_size!r} is no size; give an int or a float in (0, 1]"
+            )
         name = type(self.estimator_).__name__
         unit = self.cost if isinstance(self.cost, str) else "cost"
         budget = budget_of(target_size, self._costs, name, unit)
@@ -518,9 +586,11 @@ def prune(
     X: Any,
     y: Any,
     *,
-    target_size: int | float = 0.1,
+    target_size: int | float | str = 0.1,
     selector: str | Selector = "greedy",
     scoring: ScorerLike | None = None,
+    tolerance: float = 0.0,
+    confidence: float | None = None,
     validation: str = "auto",
     cost: CostLike = "members",
     sample_weight: Any = None,
@@ -538,7 +608,8 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, validation, cost, n_jobs, random_state, verbose
+    target_size, selector, scoring, tolerance, confidence, validation, cost, n_jobs, \
+random_state, verbose
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
@@ -571,6 +642,8 @@ def prune(
         target_size=target_size,
         selector=selector,
         scoring=scoring,
+        tolerance=tolerance,
+        confidence=confidence,
         validation=validation,
         cost=cost,
         n_jobs=n_jobs,

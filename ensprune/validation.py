@@ -6,26 +6,19 @@ which the pruned estimator adds them up, so they are what it will score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    brier_score_loss,
-    log_loss,
-    mean_absolute_error,
-    mean_squared_error,
-    r2_score,
-    root_mean_squared_error,
-)
+from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
+from .averages import sample_losses
 from .combiner import Combiner
 from .members.base import Members
-from .objectives.base import class_positions, normalised_weights
+from .objectives.base import normalised_weights
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
 from .replay import Replay
@@ -89,13 +82,31 @@ class Validation:
         if self.mask is None and hasattr(self.members.estimator, "get_params"):
             estimator = self.members.estimator
             score = call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
-            return score, self._standard_error(replay(self.combiner, self.outputs), slice(None))
+            everywhere = np.arange(len(self.y))
+            return score, self._standard_error(replay(self.combiner, self.outputs), everywhere)
         everyone = PathPoint(tuple(range(self.members.n_members)), 0.0, 0.0)
-        return self._score(everyone, self.outputs)
+        return self._score(*self._replay(everyone, self.outputs))
 
     def score_path(self, path: PruningPath) -> PruningPath:
         """The path with the score and standard error of every point."""
-        needed = sorted({t for point in path for t in point.indices})
+        return path.with_scores([self._score(*judged) for judged in self.replays(path)])
+
+    def replays(self, points: Iterable[PathPoint]) -> Iterator[tuple[Replay, np.ndarray]]:
+        """What each of some sub-ensembles answers on the validation rows.
+
+        Parameters
+        ----------
+        points : iterable of PathPoint
+
+        Yields
+        ------
+        replay : Replay
+            Answers as the pruned estimator gives them, out of bag where there is a mask.
+        rows : ndarray of int
+            The rows they are for: out of bag some may have nobody to speak for them.
+        """
+        points = list(points)
+        needed = sorted({t for point in points for t in point.indices})
         per_member = self.outputs[0].size * 8
         if len(needed) * per_member <= _EXACT_BYTES:
             exact = self.members.outputs(
@@ -104,57 +115,49 @@ class Validation:
         else:
             exact = self.outputs[needed]
         at = {t: position for position, t in enumerate(needed)}
-        return path.with_scores(
-            [self._score(point, exact[[at[t] for t in point.indices]]) for point in path]
-        )
+        for point in points:
+            yield self._replay(point, exact[[at[t] for t in point.indices]])
 
-    def _score(self, point: PathPoint, outputs: np.ndarray) -> tuple[float, float]:
-        """Score and standard error of one point, given exactly its members' outputs."""
+    def _replay(self, point: PathPoint, outputs: np.ndarray) -> tuple[Replay, np.ndarray]:
+        """Answers of one point, given exactly its members' outputs, and their rows."""
         combiner = self.combiner.take(point.indices, point.weight_array)
-        rows: Any = slice(None)
+        everywhere = np.arange(len(self.y))
         if self.mask is not None:
             raw = combiner.raw_out_of_bag(outputs, self.mask[list(point.indices)])  # type: ignore[attr-defined]
             rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
-            if len(rows) == 0:
-                return float("nan"), float("nan")
-            estimator: Any = replay_raw(combiner, raw[:, rows])
-        else:
-            estimator = replay(combiner, outputs)
-        score = self._call(self._real(point) or estimator, rows)
-        return score, self._standard_error(estimator, rows)
-
-    def _real(self, point: PathPoint) -> Any:
-        """The pruned estimator itself, where its responses are more than members' outputs tell.
-
-        Bagging of classifiers with a ``decision_function`` averages that too, and scorers such as
-        ``"roc_auc"`` prefer it.
-        """
+            return replay_raw(combiner, raw[:, rows]), rows
+        answers = replay(combiner, outputs)
         estimator = self.members.estimator
-        if self.mask is not None or self.combiner.has_decision:
-            return None
-        if not hasattr(estimator, "decision_function"):
-            return None
-        return self.members.subset(point.indices, point.weight_array)
+        if not combiner.has_decision and hasattr(estimator, "decision_function"):
+            # Bagging of classifiers averages their decision functions too, which members'
+            # outputs do not tell, and scorers such as "roc_auc" prefer them.
+            real = self.members.subset(point.indices, point.weight_array)
+            answers.decision_function_ = real.decision_function(self.X)
+        return answers, everywhere
 
-    def _call(self, estimator: Any, rows: Any) -> float:
-        if isinstance(rows, slice):
+    def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
+        if len(rows) == 0:
+            return float("nan"), float("nan")
+        return self.score_on(estimator, rows), self._standard_error(estimator, rows)
+
+    def score_on(self, estimator: Replay, rows: np.ndarray) -> float:
+        """The metric on some of the rows, given the answers for exactly these; may be NaN."""
+        if np.array_equal(rows, np.arange(len(self.y))):
             return call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         X = _safe_indexing(self.X, rows)
         try:
             return call_scorer(self.scorer, estimator, X, self.y[rows], weight)
         except ValueError:
-            if len(rows) == len(self.y):
-                raise
             # Few members leave out few rows, which may lack a class the metric needs.
             return float("nan")
 
-    def _standard_error(self, estimator: Replay, rows: Any) -> float:
+    def _standard_error(self, estimator: Replay, rows: np.ndarray) -> float:
         y = self.y[rows]
         if len(y) < 2:
             return float("nan")
         weight = None if self.sample_weight is None else self.sample_weight[rows]
-        losses = _sample_losses(self.scorer, estimator, y)
+        losses = sample_losses(self.scorer, estimator, y)
         if losses is None:
             return self._jackknife(estimator, rows)
         share = normalised_weights(weight, len(y))
@@ -168,10 +171,9 @@ class Validation:
             return se / variance if variance > 0 else float("nan")
         return se
 
-    def _jackknife(self, estimator: Replay, rows: Any) -> float:
+    def _jackknife(self, estimator: Replay, rows: np.ndarray) -> float:
         """Standard error by leaving out a tenth of the rows at a time, alike in their labels."""
-        at = np.arange(len(self.y))[rows]
-        y = self.y[at]
+        y = self.y[rows]
         if len(y) < _JACKKNIFE_GROUPS:
             return float("nan")
         group = np.empty(len(y), dtype=int)
@@ -179,8 +181,8 @@ class Validation:
         scores = []
         for left_out in range(_JACKKNIFE_GROUPS):
             kept = np.flatnonzero(group != left_out)
-            weight = None if self.sample_weight is None else self.sample_weight[at[kept]]
-            X = _safe_indexing(self.X, at[kept])
+            weight = None if self.sample_weight is None else self.sample_weight[rows[kept]]
+            X = _safe_indexing(self.X, rows[kept])
             try:
                 score = call_scorer(self.scorer, estimator.rows(kept), X, y[kept], weight)
             except ValueError:
@@ -188,28 +190,6 @@ class Validation:
             scores.append(score)
         spread = np.var(scores)
         return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * spread))
-
-
-def _sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> np.ndarray | None:
-    """Per-sample values whose mean is the metric (or what it is a function of), or None."""
-    metric = getattr(scorer, "_score_func", None)
-    if getattr(scorer, "_kwargs", None):
-        return None
-    if metric is accuracy_score:
-        return np.asarray(estimator.predict_ == y, dtype=np.float64)
-    if metric is mean_absolute_error:
-        return np.abs(estimator.predict_ - y)
-    if metric in (mean_squared_error, root_mean_squared_error, r2_score):
-        return (estimator.predict_ - y) ** 2
-    if metric in (log_loss, brier_score_loss) and estimator.predict_proba_ is not None:
-        proba = np.asarray(estimator.predict_proba_, dtype=np.float64)
-        labels = class_positions(y, estimator.classes_)
-        if metric is log_loss:
-            eps = np.finfo(estimator.predict_proba_.dtype).eps
-            return -np.log(np.clip(proba[np.arange(len(y)), labels], eps, 1 - eps))
-        hot = labels[:, None] == np.arange(proba.shape[1])
-        return ((proba - hot) ** 2).sum(axis=1) * (0.5 if proba.shape[1] == 2 else 1.0)
-    return None
 
 
 def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:

@@ -1,0 +1,91 @@
+"""Metrics that are averages over samples: what every sample adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
+
+from .objectives.base import class_positions
+from .replay import Replay
+
+_AVERAGES = (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    mean_absolute_error,
+    mean_squared_error,
+)
+
+
+def is_average(scorer: Callable[..., float]) -> bool:
+    """Whether the score is, up to its sign, the mean of :func:`sample_losses`."""
+    plain = not getattr(scorer, "_kwargs", None)
+    return plain and getattr(scorer, "_score_func", None) in _AVERAGES
+
+
+def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray) -> Any:
+    """What each sample adds to the metric, or to the mean that the metric is a function of.
+
+    Parameters
+    ----------
+    scorer : callable
+    estimator : Replay
+        Predictions of the samples.
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype float64, or None
+        Losses, less is better: 0 or 1 for accuracy, absolute and squared errors (these also for
+        R2 and the root of their mean), minus the logarithm of the true class's probability, Brier
+        scores. None for other metrics, and for these with options of their own.
+    """
+    metric = getattr(scorer, "_score_func", None)
+    if getattr(scorer, "_kwargs", None):
+        return None
+    if metric is accuracy_score:
+        return np.asarray(estimator.predict_ != y, dtype=np.float64)
+    if metric is mean_absolute_error:
+        return np.abs(estimator.predict_ - y)
+    if metric in (mean_squared_error, root_mean_squared_error, r2_score):
+        return (estimator.predict_ - y) ** 2
+    if metric in (log_loss, brier_score_loss) and estimator.predict_proba_ is not None:
+        proba = np.asarray(estimator.predict_proba_, dtype=np.float64)
+        labels = class_positions(y, estimator.classes_)
+        if metric is log_loss:
+            eps = np.finfo(estimator.predict_proba_.dtype).eps
+            return -np.log(np.clip(proba[np.arange(len(y)), labels], eps, 1 - eps))
+        hot = labels[:, None] == np.arange(proba.shape[1])
+        return ((proba - hot) ** 2).sum(axis=1) * (0.5 if proba.shape[1] == 2 else 1.0)
+    return None
+
+
+def worst_difference(
+    scorer: Callable[..., float], full: Replay, pruned: Replay, y: np.ndarray
+) -> float:
+    """The largest loss of ``pruned`` over ``full`` that a sample could have had.
+
+    For 0-1 losses it is 1. Else it is the maximum over the samples' predictions, each under every
+    class, or under the smallest and the largest of ``y``: a sub-ensemble that gives a class no
+    probability is found out even when no sample at hand has that class there.
+    """
+    if getattr(scorer, "_score_func", None) is accuracy_score:
+        return 1.0
+    labels = full.classes_ if hasattr(full, "classes_") else (y.min(), y.max())
+    worst = -np.inf
+    for label in labels:
+        same = np.full(len(y), label)
+        losses = sample_losses(scorer, pruned, same) - sample_losses(scorer, full, same)
+        worst = max(worst, float(losses.max()))
+    return worst

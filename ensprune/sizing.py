@@ -1,0 +1,137 @@
+"""Which point of which path: within a budget, or as small as the score allows.
+
+Without a budget, budgets are doubled until the score is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .certificate import Auditor, Certificate
+from .path import PathPoint, PruningPath
+from .selectors.base import Problem, Selector
+from .validation import Validation
+
+# The first budget is about this many members.
+_FEW = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A scored path, the point chosen on it, and what is certified of that."""
+
+    path: PruningPath
+    point: PathPoint
+    certificate: Certificate | None
+
+
+def choose(
+    problem: Problem,
+    selector: Selector,
+    validation: Validation,
+    auditor: Auditor | None,
+    target_size: Any,
+    tolerance: float,
+) -> Choice:
+    """Search, score the path, and take the point that ``target_size`` asks for.
+
+    Parameters
+    ----------
+    problem : Problem
+    selector : Selector
+    validation : Validation
+        The rows that choose.
+    auditor : Auditor or None
+        The rows that certify; scores of the path are then those on them.
+    target_size : int, float, "auto" or "1se"
+    tolerance : float
+        Of ``"auto"``.
+
+    Returns
+    -------
+    Choice
+    """
+    if target_size == "auto":
+        enough = validation.score_full()[0] - tolerance
+        # Tests go from the full ensemble downwards.
+        path = climb(problem, selector, validation.score_path, None if auditor else enough)
+        if auditor is not None:
+            path = auditor.validation.score_path(path)
+            return Choice(path, *auditor.smallest(path, tolerance))
+        return Choice(path, path.keeping(enough) or path[-1], None)
+    if target_size == "1se":
+        path = climb(problem, selector, validation.score_path, None)
+        position = path.points.index(path.within_one_standard_error())
+    else:
+        path = selector.select(problem)
+        position = path.points.index(path.within(problem.budget))
+        if auditor is None:
+            path = validation.score_path(path)
+    if auditor is None:
+        return Choice(path, path[position], None)
+    path = auditor.validation.score_path(path)
+    return Choice(path, path[position], auditor.bound_of(path[position]))
+
+
+def rungs(costs: np.ndarray) -> list[float]:
+    """Budgets from a few members up to all of them, each twice the one before."""
+    budgets = [float(costs.sum())]
+    while budgets[-1] > 2 * max(_FEW * costs.mean(), costs.min()):
+        budgets.append(budgets[-1] / 2)
+    return budgets[::-1]
+
+
+def climb(
+    problem: Problem,
+    selector: Selector,
+    score: Callable[[PruningPath], PruningPath],
+    enough: float | None,
+) -> PruningPath:
+    """The path from a single member up to where the score is kept, and the full ensemble.
+
+    A search of its own at every budget does not pay for sizes nobody needs, and lets selectors
+    that answer for one budget only take part.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its budget is not looked at.
+    selector : Selector
+    score : callable
+        Scores a path.
+    enough : float or None
+        The score at which the climb may end; None climbs to the top.
+
+    Returns
+    -------
+    PruningPath
+        Scored, in the order of cost; the last point is the full ensemble.
+    """
+    points: list[PathPoint] = []
+    result = None
+    budgets = rungs(problem.costs)
+    for budget in budgets:
+        below = points[-1].cost if points else 0.0
+        try:
+            found = selector.select(replace(problem, budget=budget))
+        except ValueError:
+            # Members that must stay, or floors on recall, may need more than this.
+            if budget == budgets[-1]:
+                raise
+            continue
+        result = found.result
+        new = tuple(point for point in found if point.cost > below * (1 + 1e-9) or not points)
+        if not new:
+            continue
+        scored = score(PruningPath(new, result))
+        points += scored.points
+        if enough is not None and PruningPath(tuple(points), result).keeping(enough):
+            break
+    everyone = PathPoint(tuple(range(problem.n_members)), float(problem.costs.sum()), float("nan"))
+    if points[-1].size < problem.n_members or points[-1].weights is not None:
+        points += score(PruningPath((everyone,), result)).points
+    return PruningPath(tuple(points), result)

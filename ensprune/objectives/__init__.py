@@ -5,9 +5,10 @@ One file per kind of metric. An objective sees arrays, never an estimator.
 
 from .absolute import AbsoluteError
 from .accuracy import Accuracy
-from .base import LinearObjective, Objective, make_objective, register_objective
+from .base import Objective, make_objective, register_objective
 from .generic import GenericObjective
 from .likelihood import LogLoss
+from .running import LinearObjective
 from .squared import SquaredError, SquaredErrorThroughLink
 
 __all__ = [

@@ -9,7 +9,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from ..combiner import Combiner
 from ..link import Logistic
-from .base import LinearObjective, register_objective
+from .base import register_objective
+from .running import LinearObjective
 from .squared import SquaredError
 
 

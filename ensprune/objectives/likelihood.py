@@ -8,7 +8,8 @@ from sklearn.metrics import log_loss
 
 from ..combiner import Combiner
 from ..link import Logistic, Probability
-from .base import LinearObjective, register_objective
+from .base import register_objective
+from .running import LinearObjective
 
 
 class LogLoss(LinearObjective):

@@ -21,12 +21,12 @@ from sklearn.metrics import (
 from ..combiner import Combiner
 from ..link import Identity, Logistic, Probability, Softmax, Votes
 from .base import (
-    LinearObjective,
     Objective,
     class_positions,
     normalised_weights,
     register_objective,
 )
+from .running import LinearObjective
 
 # Floats of one block of residuals; products are accumulated over blocks in float64.
 _BLOCK = 1 << 20

@@ -68,6 +68,21 @@ def empty_like(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return on_disk(shape, array.dtype)
 
 
+def columns_of(array: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Some samples (the last axis) of an array, where the array itself lives.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_members, n_outputs, n_samples)
+    columns : ndarray of int, ascending
+    """
+    part = empty_like(array, (*array.shape[:2], len(columns)))
+    for member, out in zip(array, part, strict=True):
+        np.take(member, columns, axis=1, out=out, mode="clip")
+        release(array), release(part)
+    return part
+
+
 def is_on_disk(array: np.ndarray) -> bool:
     """Whether the array is a view of a file."""
     return _mapping(array) is not None
@@ -103,4 +118,4 @@ def blocks_of(n_samples: int, bytes_per_sample: int, budget: int = BLOCK_BYTES) 
     return [slice(i, min(i + length, n_samples)) for i in range(0, n_samples, length)]
 
 
-__all__ = ["BLOCK_BYTES", "blocks_of", "empty_like", "is_on_disk", "on_disk", "release"]
+__all__ = ["BLOCK_BYTES", "blocks_of", "columns_of", "empty_like", "is_on_disk", "on_disk", "release"]

@@ -6,10 +6,12 @@ What a metric makes of a candidate's raw score is said in the files of the metri
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import cpu_count, effective_n_jobs
 
 from ..combiner import Combiner
 from ..storage import release
@@ -110,12 +112,19 @@ class RunningObjective(Objective):
         if len(which) == 0:
             return scores
         self._prepare(drop)
-        jobs = max(1, min(effective_n_jobs(self._n_jobs), len(which)))
-        results = Parallel(n_jobs=jobs, require="sharedmem")(
-            delayed(self._moves)(share, sign) for share in np.array_split(which, jobs)
-        )
-        scores[which] = np.concatenate(results)
+        scores[which] = self._side_by_side(lambda share: self._moves(share, sign), which)
         return scores
+
+    def _side_by_side(
+        self, call: Callable[[np.ndarray], np.ndarray], members: np.ndarray
+    ) -> np.ndarray:
+        """``call`` on equal shares of ``members``, one thread each."""
+        # A step takes milliseconds, no longer than joblib waits between two looks at a result.
+        jobs = min(effective_n_jobs(self._n_jobs), cpu_count(), len(members))
+        if jobs <= 1:
+            return call(members)
+        with ThreadPoolExecutor(jobs) as pool:
+            return np.concatenate(list(pool.map(call, np.array_split(members, jobs))))
 
     def _raw(self, member: int, sign: float, block: slice, out: np.ndarray) -> np.ndarray:
         """Raw score (n_rows, n_block) with ``member`` added or dropped, written to ``out``."""

@@ -8,16 +8,19 @@ from .accuracy import Accuracy
 from .base import Objective, make_objective, register_objective
 from .generic import GenericObjective
 from .likelihood import LogLoss
+from .ranking import AveragePrecision, RocAuc
 from .running import LinearObjective
 from .squared import SquaredError, SquaredErrorThroughLink
 
 __all__ = [
     "AbsoluteError",
     "Accuracy",
+    "AveragePrecision",
     "GenericObjective",
     "LinearObjective",
     "LogLoss",
     "Objective",
+    "RocAuc",
     "SquaredError",
     "SquaredErrorThroughLink",
     "make_objective",

@@ -15,9 +15,13 @@ from .running import LinearObjective
 from .squared import SquaredError
 
 
-# Samples that a member can turn are gathered once they are fewer than this share of all, and
-# again whenever they are fewer than this share of those gathered last.
-_WORTH_GATHERING = 0.5
+# Samples that a member can turn are gathered anew once they are fewer than this share of those
+# gathered last; those that a few moves can turn come along.
+_WORTH_GATHERING = 0.25
+_MOVES_AHEAD = 1.5
+
+# Above this share of all samples it is not worth it.
+_WORTH_COPYING = 0.7
 
 
 class Accuracy(LinearObjective):
@@ -98,25 +102,31 @@ class Accuracy(LinearObjective):
             return
         right, wrong = self._decided(drop)
         undecided = ~(right | wrong)
-        n_open = int(undecided.sum())
         kept = np.zeros(self.n_samples, dtype=bool)
         kept[self._open] = True
-        if n_open > _WORTH_GATHERING * self.n_samples:
-            self._forget()
-        elif n_open < _WORTH_GATHERING * len(self._open) or not kept[undecided].all():
-            # By label, so that the true class is one row of a whole stretch of samples.
-            some = np.flatnonzero(undecided)
-            self._open = some[np.argsort(self._targets[some], kind="stable")]
-            self._open_outputs = columns_of(self._outputs, self._open)
+        few = undecided.sum() < _WORTH_GATHERING * len(self._open)
+        if few or not kept[undecided].all():
+            self._gather(undecided, drop)
         if self._open_outputs is not None:
             right[self._open] = False
             self._base = float(self._weights @ right)
 
-    def _decided(self, drop: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Which samples are right, and which wrong, after any single move; (n_samples,) bool."""
+    def _gather(self, undecided: np.ndarray, drop: bool) -> None:
+        """Take the outputs of the samples that are open now, or may be a few moves from now."""
+        right, wrong = self._decided(drop, _MOVES_AHEAD)
+        some = np.flatnonzero(undecided | ~(right | wrong))
+        if len(some) > _WORTH_COPYING * self.n_samples:
+            self._forget()
+            return
+        # By label, so that the true class is one row of a whole stretch of samples.
+        self._open = some[np.argsort(self._targets[some], kind="stable")]
+        self._open_outputs = columns_of(self._outputs, self._open)
+
+    def _decided(self, drop: bool, moves: float = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Which samples are right, and which wrong, after any such moves; (n_samples,) bool."""
         total, labels = self._total, self._targets
-        low = np.minimum(self._lowest, 0.0) * self._member_weights.max()
-        high = np.maximum(self._highest, 0.0) * self._member_weights.max()
+        low = np.minimum(self._lowest, 0.0) * (moves * self._member_weights.max())
+        high = np.maximum(self._highest, 0.0) * (moves * self._member_weights.max())
         if drop:
             low, high = -high, -low
         # Rounding of the sums must not decide.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.metrics._scorer import _Scorer
 
 from ..combiner import Combiner
@@ -126,7 +127,10 @@ class _Registry:
     def find(self, scorer: Any, combiner: Combiner) -> Factory | None:
         if not isinstance(scorer, _Scorer):
             return None
-        key = (scorer._score_func, _frozen(scorer._kwargs))
+        key = _key(scorer)
+        asks = scorer._sign, scorer._response_method
+        if _of_scikit_learn().get(key, asks) != asks:
+            return None
         for applies, factory in self._entries.get(key, ()):
             if applies(combiner):
                 return factory
@@ -135,6 +139,17 @@ class _Registry:
 
 def _frozen(kwargs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, repr(value)) for name, value in kwargs.items()))
+
+
+def _key(scorer: Any) -> tuple[Any, tuple[tuple[str, str], ...]]:
+    return scorer._score_func, _frozen(scorer._kwargs)
+
+
+@cache
+def _of_scikit_learn() -> dict[Any, tuple[int, Any]]:
+    """Sign and response method of scikit-learn's own scorers: fast forms stand for these."""
+    scorers = [get_scorer(name) for name in get_scorer_names()]
+    return {_key(scorer): (scorer._sign, scorer._response_method) for scorer in scorers}
 
 
 _registry = _Registry()

@@ -63,13 +63,18 @@ class RunningObjective(Objective):
         self._restart()
 
     def _restart(self) -> None:
-        """The running sum with no member in it: boosting begins at its offset."""
+        """The running sum with no member in it."""
         self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
+        self._total += self._start_of_sum()
         self._norm = 0.0
         if self._offset_rows is not None and self.combiner.averages:
             self._shift = np.broadcast_to(self._offset_rows, self._total.shape)
-        elif self._offset_rows is not None:
-            self._total += self._offset_rows
+
+    def _start_of_sum(self) -> np.ndarray | float:
+        """What members are added to: boosting begins at its offset."""
+        if self._offset_rows is None or self.combiner.averages:
+            return 0.0
+        return self._offset_rows
 
     @staticmethod
     def _offset(combiner: Any, shape: tuple[int, int]) -> np.ndarray | None:
@@ -133,7 +138,7 @@ class RunningObjective(Objective):
         if factor == 1.0:
             np.add(total, output, out=out)
         else:
-            np.multiply(output, factor, out=out)
+            np.multiply(output, factor, out=out, dtype=np.float64)
             out += total
         return self._averaged(out, self._norm + factor, block)
 

@@ -10,6 +10,7 @@ import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,15 @@ def columns_of(array: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return part
 
 
+def members_of(array: np.ndarray, members: Sequence[int]) -> np.ndarray:
+    """Some members (the first axis) of an array, where the array itself lives."""
+    part = empty_like(array, (len(members), *array.shape[1:]))
+    for member, out in zip(members, part, strict=True):
+        out[...] = array[member]
+        release(array), release(part)
+    return part
+
+
 def is_on_disk(array: np.ndarray) -> bool:
     """Whether the array is a view of a file."""
     return _mapping(array) is not None
@@ -118,4 +128,4 @@ def blocks_of(n_samples: int, bytes_per_sample: int, budget: int = BLOCK_BYTES) 
     return [slice(i, min(i + length, n_samples)) for i in range(0, n_samples, length)]
 
 
-__all__ = ["BLOCK_BYTES", "blocks_of", "columns_of", "empty_like", "is_on_disk", "on_disk", "release"]
+__all__ = ["BLOCK_BYTES", "blocks_of", "columns_of", "empty_like", "is_on_disk", "members_of", "on_disk", "release"]

@@ -112,24 +112,19 @@ class GenericObjective(Objective):
         where = {"require": "sharedmem"} if is_on_disk(self._outputs) else {"prefer": "threads"}
         jobs = effective_n_jobs(self._n_jobs)
         shares = np.array_split(which, min(len(which), 1 if jobs == 1 else 4 * jobs))
-        state = self._state(drop)
+        current = self._combiner, tuple(self.selected), self._norm
+        chosen = self._outputs[self.selected] if drop or not combiner.linear else None
+        # Arrays are arguments of their own: a cluster is sent them once, not with every task.
         results = Parallel(n_jobs=self._n_jobs, **where)(
             delayed(_scores_of_moves)(
-                self.scorer, state, self._rows, self._y, self._sample_weight,
-                share, sign, None if drop else _members(self._outputs, share),
+                self.scorer, current, chosen, self._total, self._rows, self._y,
+                self._sample_weight, share, None if drop else _members(self._outputs, share),
             )
             for share in shares
         )  # fmt: skip
         scores[which] = np.concatenate(results)
         release(self._outputs)
         return scores
-
-    def _state(self, drop: bool) -> _State:
-        """What every move starts from, without the members that are not in."""
-        chosen = None
-        if drop or not self._combiner.linear:
-            chosen = self._outputs[self.selected]
-        return _State(self._combiner, tuple(self.selected), chosen, self._total, self._norm)
 
     def _accumulate(self, member: int) -> None:
         if self._combiner.linear:
@@ -202,15 +197,21 @@ class _State:
 
 def _scores_of_moves(
     scorer: Callable[..., float],
-    state: _State,
+    current: tuple[Any, tuple[int, ...], float],
+    chosen: np.ndarray | None,
+    total: np.ndarray,
     rows: Any,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     members: np.ndarray,
-    sign: int,
     outputs: np.ndarray | None,
 ) -> np.ndarray:
-    """Score of each of ``members`` added, given their outputs, or (without outputs) dropped."""
+    """Score of each of ``members`` added, given their outputs, or (without outputs) dropped.
+
+    ``current`` is the combiner of all members, those that are in, and their total weight.
+    """
+    combiner, selected, norm = current
+    state = _State(combiner, selected, chosen, total, norm)
     scores = np.empty(len(members))
     for position, member in enumerate(members):
         if outputs is None:

@@ -74,8 +74,9 @@ class Room:
         """Bytes for a block of rows of exact outputs."""
         if self.limit is None:
             return _READING
-        # An adapter needs about as much again while it reads: leaf numbers, its own block.
-        return max(self._block(_LEAST_BLOCK), min(_READING, (self.limit - self._held) // 4))
+        # An adapter may need twice as much again while it reads, and what is written stays
+        # resident until it is let go of.
+        return max(self._block(_LEAST_BLOCK), min(_READING, (self.limit - self._held) // 6))
 
     @property
     def replays(self) -> int:

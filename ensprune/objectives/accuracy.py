@@ -159,7 +159,7 @@ class Accuracy(LinearObjective):
             if self.combiner.averages:
                 raw /= self._norm + factors
             means[first : first + some] += self._open_right(raw)
-        release(self._open_outputs)
+            release(self._open_outputs)
         return means
 
     def _open_right(self, raw: np.ndarray) -> np.ndarray:

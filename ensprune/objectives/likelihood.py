@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 
 from ..combiner import Combiner
 from ..link import Logistic, Probability
-from ..storage import blocks_of, empty_like, release
+from ..storage import empty_like, release
 from .base import register_objective
 from .running import LinearObjective
 
@@ -107,7 +107,7 @@ class LogLoss(LinearObjective):
                 if clips:
                     np.clip(raw, least, most, out=raw)
                 sums[first : first + some] += _sums_of_logs(tile[: len(batch)])
-            release(self._outputs)
+                release(self._outputs)
         return sums
 
     def _add_rows(
@@ -125,14 +125,12 @@ class LogLoss(LinearObjective):
 
 def _true_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The row of the true class of every member, shape (n_members, 1, n_samples)."""
-    n_members, n_outputs, n_samples = outputs.shape
+    n_members, _, n_samples = outputs.shape
     true = empty_like(outputs, (n_members, 1, n_samples))
-    for block in blocks_of(n_samples, n_members * outputs.itemsize):
-        here = labels[block]
-        # Position of the true class's value in a member's flattened block.
-        at = here * len(here) + np.arange(len(here))
-        for member, row in zip(outputs[:, :, block], true[:, 0, block], strict=True):
-            np.take(np.ascontiguousarray(member), at, out=row, mode="clip")
+    # Position of the true class's value in a member's flattened outputs.
+    at = labels * n_samples + np.arange(n_samples)
+    for member, row in zip(outputs, true[:, 0], strict=True):
+        np.take(member.reshape(-1), at, out=row, mode="clip")
         release(outputs), release(true)
     return true
 

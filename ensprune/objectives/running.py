@@ -207,7 +207,7 @@ class LinearObjective(RunningObjective):
             for position, t in enumerate(members):
                 self._raw(t, sign, block, raw)
                 means[position] += weights @ self._contributions(raw, block)
-            release(self._outputs)
+                release(self._outputs)
         return means
 
     def _current(self) -> float:

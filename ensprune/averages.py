@@ -16,7 +16,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from .objectives.base import class_positions
+from .objectives.base import class_positions, is_standard
 from .replay import Replay
 
 _AVERAGES = (
@@ -30,8 +30,8 @@ _AVERAGES = (
 
 def is_average(scorer: Callable[..., float]) -> bool:
     """Whether the score is, up to its sign, the mean of :func:`sample_losses`."""
-    plain = not getattr(scorer, "_kwargs", None)
-    return plain and getattr(scorer, "_score_func", None) in _AVERAGES
+    metric = getattr(scorer, "_score_func", None)
+    return metric in _AVERAGES and not scorer._kwargs and is_standard(scorer)  # type: ignore[attr-defined]
 
 
 def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray) -> Any:
@@ -49,10 +49,10 @@ def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray
     ndarray of shape (n_samples,), dtype float64, or None
         Losses, less is better: 0 or 1 for accuracy, absolute and squared errors (these also for
         R2 and the root of their mean), minus the logarithm of the true class's probability, Brier
-        scores. None for other metrics, and for these with options of their own.
+        scores. None for other metrics, and for these with options or a sign of their own.
     """
     metric = getattr(scorer, "_score_func", None)
-    if getattr(scorer, "_kwargs", None):
+    if not is_standard(scorer) or scorer._kwargs:  # type: ignore[attr-defined]
         return None
     if metric is accuracy_score:
         return np.asarray(estimator.predict_ != y, dtype=np.float64)

@@ -200,8 +200,7 @@ class Auditor:
         self, points: Sequence[PathPoint], tolerance: float | None
     ) -> Iterator[Certificate]:
         n_full = self.validation.members.n_members
-        everyone = PathPoint(tuple(range(n_full)), 0.0, 0.0)
-        answers = self.validation.replays([everyone, *points])
+        answers = self.validation.replays([self.validation.everyone, *points])
         full, full_rows = next(answers)
         for point, (pruned, rows) in zip(points, answers, strict=True):
             # Out of bag, whoever speaks for the pruned ensemble speaks for the full one too.

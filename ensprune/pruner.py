@@ -101,6 +101,10 @@ default="members"
         Splits off the hold-out, and seeds selectors that draw. Not passed to the ensemble.
     verbose : int, default=0
         Above 0, prints a line per stage of the work.
+    memory_limit : int, default=None
+        Bytes that judging the members may take on top of the data and the ensemble. If the
+        members' outputs do not fit, they go to a temporary file (in ``tempfile.gettempdir()``),
+        which vanishes with them. None keeps everything in memory.
 
     Attributes
     ----------
@@ -179,6 +183,7 @@ default="members"
         "n_jobs": [None, numbers.Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -194,6 +199,7 @@ default="members"
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        memory_limit: int | None = None,
     ):
         self.estimator = estimator
         self.target_size = target_size
@@ -206,6 +212,7 @@ default="members"
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.memory_limit = memory_limit
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -247,7 +254,9 @@ default="members"
         ValueError
             If a parameter is out of range for this ensemble, ``validation="oob"`` is asked of an
             ensemble that leaves no rows out or was trained on other rows, ``y_val`` has labels
-            not seen in training, or a member outputs NaN.
+            not seen in training, a member outputs NaN, or ``memory_limit`` is too small.
+        OSError
+            If there is not enough room on disk for what ``memory_limit`` puts there.
         TypeError
             If the estimator is no ensemble that can be cut.
         """
@@ -391,7 +400,9 @@ default="members"
         self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
         scorer = self._scorer(members)
         if self.confidence is None:
-            return Validation(members, X, y, scorer, weight, mask, self.n_jobs), None
+            return Validation(
+                members, X, y, scorer, weight, mask, self.n_jobs, self.memory_limit
+            ), None
         halves = certification_split(
             y, self.confidence, members.combiner.classes is not None, self.random_state
         )
@@ -403,6 +414,7 @@ default="members"
                 None if weight is None else weight[rows],
                 None if mask is None else mask[:, rows],
                 self.n_jobs,
+                None if self.memory_limit is None else self.memory_limit // 2,
             )
             for rows in halves
         )
@@ -597,6 +609,7 @@ def prune(
     n_jobs: int | None = None,
     random_state: Any = None,
     verbose: int = 0,
+    memory_limit: int | None = None,
 ) -> Any:
     """Cut a fitted ensemble down; :class:`EnsemblePruner` on a frozen estimator, as one call.
 
@@ -609,7 +622,7 @@ def prune(
     y : array-like of shape (n_samples,)
         Their labels or values.
     target_size, selector, scoring, tolerance, confidence, validation, cost, n_jobs, \
-random_state, verbose
+random_state, verbose, memory_limit
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
@@ -649,5 +662,6 @@ random_state, verbose
         n_jobs=n_jobs,
         random_state=random_state,
         verbose=verbose,
+        memory_limit=memory_limit,
     )
     return pruner.fit(X, y, sample_weight=sample_weight).pruned_estimator_

@@ -5,6 +5,7 @@ scikit-learn's scorers and calibrators want an estimator; a candidate sub-ensemb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,19 @@ class Replay(BaseEstimator):
         return Replay(
             getattr(self, "classes_", None),
             *(None if part is None else part[kept] for part in parts),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Replay]) -> Replay:
+        """The answers for blocks of rows, put together."""
+        if len(parts) == 1:
+            return parts[0]
+        answers = zip(
+            *((p.predict_, p.predict_proba_, p.decision_function_) for p in parts), strict=True
+        )
+        return cls(
+            getattr(parts[0], "classes_", None),
+            *(None if some[0] is None else np.concatenate(some) for some in answers),
         )
 
     def __sklearn_tags__(self) -> Any:

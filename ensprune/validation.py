@@ -6,25 +6,26 @@ which the pruned estimator adds them up, so they are what it will score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .averages import sample_losses
 from .combiner import Combiner
 from .members.base import Members
+from .members.reading import read_members
 from .objectives.base import normalised_weights
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
 from .replay import Replay
-
-# Exact outputs of all members on a path are held at once up to this many bytes.
-_EXACT_BYTES = 1 << 30
+from .room import Room
+from .storage import blocks_of, on_disk, release
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
@@ -47,6 +48,8 @@ class Validation:
     mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
         Out-of-bag rows per member; None lets every member speak everywhere.
     n_jobs : int, default=None
+    memory_limit : int, default=None
+        Bytes that judging the members may take. Outputs that do not fit go to a temporary file.
     """
 
     members: Members
@@ -56,18 +59,74 @@ class Validation:
     sample_weight: np.ndarray | None = None
     mask: np.ndarray | None = None
     n_jobs: int | None = None
+    memory_limit: int | None = None
     outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
     def __post_init__(self) -> None:
         self.combiner = self.members.bind(self.X)
-        self.outputs = self.members.outputs(self.X, self.n_jobs, dtype=self._precision())
-        bad = ~np.isfinite(self.outputs).all(axis=(1, 2))
-        if bad.any():
-            raise ValueError(
-                f"member {int(bad.argmax())} of {type(self.members.estimator).__name__} outputs "
-                "NaN or infinity on the validation rows; such members cannot be compared"
-            )
+        self._room = Room(
+            self.members.n_members,
+            self.members.n_outputs,
+            len(self.y),
+            np.dtype(self._precision()).itemsize,
+            0 if self.mask is None else self.mask.nbytes,
+            self.memory_limit,
+        )
+        self._whole: list[Replay] = []
+        self.outputs = self._read()
+
+    def _read(self) -> np.ndarray:
+        """Outputs of all members; on the way, what the whole ensemble answers, where that is exact.
+
+        An ensemble that adds up in float64 is added up here as it does it itself: it need not
+        predict once more for its own score.
+        """
+        exact = self._replays_whole()
+        dtype = self._precision()
+        result: np.ndarray | None = None
+        for rows, X in self._row_blocks(self.members.n_members):
+            block = self._outputs_on(X, dtype=np.float64 if exact else dtype)
+            for member, output in enumerate(block):
+                if not np.isfinite(output).all():
+                    raise ValueError(
+                        f"member {member} of {type(self.members.estimator).__name__} outputs "
+                        "NaN or infinity on the validation rows; such members cannot be compared"
+                    )
+            if exact:
+                self._whole.append(replay(self._on_rows(self.combiner, rows), block))
+            if block.shape[2] == len(self.y) and not self._room.on_disk:
+                return block.astype(dtype, copy=False)
+            if result is None:
+                shape = (*block.shape[:2], len(self.y))
+                result = on_disk(shape, dtype) if self._room.on_disk else np.empty(shape, dtype)
+            result[:, :, rows] = block
+            release(result)
+        assert result is not None
+        return result
+
+    def _replays_whole(self) -> bool:
+        """Whether the members' outputs tell all that the scorer asks of the whole ensemble."""
+        estimator, combiner = self.members.estimator, self.combiner
+        if self.mask is not None or not combiner.linear or combiner.dtype != np.float64:
+            return False
+        decides = hasattr(estimator, "decision_function") and not combiner.has_decision
+        return isinstance(self.scorer, _Scorer) and not decides
+
+    def _row_blocks(self, n_members: int) -> Iterator[tuple[slice, Any]]:
+        """Blocks of rows small enough that exact outputs of so many members fit."""
+        blocks = blocks_of(len(self.y), 8 * n_members * self.members.n_outputs, self._room.reading)
+        if len(blocks) == 1:
+            yield slice(0, len(self.y)), self.X
+            return
+        for rows in blocks:
+            yield rows, _safe_indexing(self.X, np.arange(rows.start, rows.stop))
+
+    def _outputs_on(self, X: Any, **how: Any) -> np.ndarray:
+        return read_members(self.members, X, self.n_jobs, **how)
+
+    def _on_rows(self, combiner: Combiner, rows: slice) -> Combiner:
+        return combiner.on_rows(np.arange(rows.start, rows.stop))
 
     def _precision(self) -> type:
         """float32, but not for averages of values that differ in their last digits only."""
@@ -79,24 +138,30 @@ class Validation:
 
     def score_full(self) -> tuple[float, float]:
         """Score of the whole ensemble and its standard error."""
+        everywhere = np.arange(len(self.y))
+        if self._whole:
+            return self._score(Replay.joined(self._whole), everywhere)
+        whole, rows = next(self._replays([self.everyone], self._as_held))
         if self.mask is None and hasattr(self.members.estimator, "get_params"):
-            estimator = self.members.estimator
-            score = call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
-            everywhere = np.arange(len(self.y))
-            return score, self._standard_error(replay(self.combiner, self.outputs), everywhere)
-        everyone = PathPoint(tuple(range(self.members.n_members)), 0.0, 0.0)
-        return self._score(*self._replay(everyone, self.outputs))
+            score = self.score_on(self.members.estimator, everywhere)
+            return score, self._standard_error(whole, everywhere)
+        return self._score(whole, rows)
+
+    @property
+    def everyone(self) -> PathPoint:
+        """The full ensemble, as a point; its cost is not known here."""
+        return PathPoint(tuple(range(self.members.n_members)), float("nan"), float("nan"))
 
     def score_path(self, path: PruningPath) -> PruningPath:
         """The path with the score and standard error of every point."""
-        return path.with_scores([self._score(*judged) for judged in self.replays(path)])
+        return path.with_scores([self._score(*judged) for judged in self.replays(path.points)])
 
-    def replays(self, points: Iterable[PathPoint]) -> Iterator[tuple[Replay, np.ndarray]]:
+    def replays(self, points: Sequence[PathPoint]) -> Iterator[tuple[Replay, np.ndarray]]:
         """What each of some sub-ensembles answers on the validation rows.
 
         Parameters
         ----------
-        points : iterable of PathPoint
+        points : sequence of PathPoint
 
         Yields
         ------
@@ -105,42 +170,66 @@ class Validation:
         rows : ndarray of int
             The rows they are for: out of bag some may have nobody to speak for them.
         """
-        points = list(points)
-        needed = sorted({t for point in points for t in point.indices})
-        per_member = self.outputs[0].size * 8
-        if len(needed) * per_member <= _EXACT_BYTES:
-            exact = self.members.outputs(
-                self.X, self.n_jobs, indices=np.array(needed), dtype=np.float64
-            )
-        else:
-            exact = self.outputs[needed]
-        at = {t: position for position, t in enumerate(needed)}
-        for point in points:
-            yield self._replay(point, exact[[at[t] for t in point.indices]])
+        at_once = self._room.replays
+        for first in range(0, len(points), at_once):
+            some = points[first : first + at_once]
+            # In the order of their appearance the members of a nested path are a slice.
+            needed = np.array(list(dict.fromkeys(t for point in some for t in point.indices)))
 
-    def _replay(self, point: PathPoint, outputs: np.ndarray) -> tuple[Replay, np.ndarray]:
-        """Answers of one point, given exactly its members' outputs, and their rows."""
-        combiner = self.combiner.take(point.indices, point.weight_array)
-        everywhere = np.arange(len(self.y))
-        if self.mask is not None:
-            raw = combiner.raw_out_of_bag(outputs, self.mask[list(point.indices)])  # type: ignore[attr-defined]
-            rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
-            return replay_raw(combiner, raw[:, rows]), rows
-        answers = replay(combiner, outputs)
-        estimator = self.members.estimator
-        if not combiner.has_decision and hasattr(estimator, "decision_function"):
-            # Bagging of classifiers averages their decision functions too, which members'
-            # outputs do not tell, and scorers such as "roc_auc" prefer them.
-            real = self.members.subset(point.indices, point.weight_array)
-            answers.decision_function_ = real.decision_function(self.X)
-        return answers, everywhere
+            def read(rows: slice, X: Any, needed: np.ndarray = needed) -> np.ndarray:
+                return self._outputs_on(X, indices=needed, dtype=np.float64)
+
+            yield from self._replays(some, read, needed)
+
+    def _as_held(self, rows: slice, X: Any) -> np.ndarray:
+        return self.outputs[:, :, rows]
+
+    def _replays(
+        self,
+        points: Sequence[PathPoint],
+        read: Callable[[slice, Any], np.ndarray],
+        needed: np.ndarray | None = None,
+    ) -> Iterator[tuple[Replay, np.ndarray]]:
+        """Answers of points and their rows; ``read`` gives outputs of the members ``needed``."""
+        members = np.arange(self.members.n_members) if needed is None else needed
+        at = {int(t): position for position, t in enumerate(members)}
+        parts: list[list[Replay]] = [[] for _ in points]
+        for rows, X in self._row_blocks(len(members)):
+            outputs = read(rows, X)
+            for point, answers in zip(points, parts, strict=True):
+                positions = [at[t] for t in point.indices]
+                nested = positions == list(range(len(positions)))
+                own = outputs[: len(positions)] if nested else outputs[positions]
+                answers.append(self._replay(point, own, rows))
+            release(self.outputs)
+        for point, answers in zip(points, parts, strict=True):
+            whole = Replay.joined(answers)
+            rows_of = np.arange(len(self.y))
+            if self.mask is not None:
+                rows_of = np.flatnonzero(self.mask[list(point.indices)].any(axis=0))
+            elif not self.combiner.has_decision and hasattr(
+                self.members.estimator, "decision_function"
+            ):
+                # Bagging of classifiers averages their decision functions too, which members'
+                # outputs do not tell, and scorers such as "roc_auc" prefer them.
+                real = self.members.subset(point.indices, point.weight_array)
+                whole.decision_function_ = real.decision_function(self.X)
+            yield whole, rows_of
+
+    def _replay(self, point: PathPoint, outputs: np.ndarray, rows: slice) -> Replay:
+        combiner = self._on_rows(self.combiner.take(point.indices, point.weight_array), rows)
+        if self.mask is None:
+            return replay(combiner, outputs)
+        mask = self.mask[list(point.indices), rows]
+        raw = combiner.raw_out_of_bag(outputs, mask)  # type: ignore[attr-defined]
+        return replay_raw(combiner, raw[:, mask.any(axis=0)])
 
     def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
         if len(rows) == 0:
             return float("nan"), float("nan")
         return self.score_on(estimator, rows), self._standard_error(estimator, rows)
 
-    def score_on(self, estimator: Replay, rows: np.ndarray) -> float:
+    def score_on(self, estimator: Any, rows: np.ndarray) -> float:
         """The metric on some of the rows, given the answers for exactly these; may be NaN."""
         if np.array_equal(rows, np.arange(len(self.y))):
             return call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)

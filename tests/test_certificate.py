@@ -339,6 +339,7 @@ def test_averages_are_known_by_their_metric():
     assert not is_average(get_scorer("r2"))
     assert not is_average(get_scorer("roc_auc"))
     assert not is_average(lambda estimator, X, y: 0.0)
+    assert not is_average(make_scorer(mean_absolute_error, greater_is_better=True))
     halved = make_scorer(mean_absolute_error, multioutput="raw_values")
     assert not is_average(halved)
     assert sample_losses(halved, Replay(None, np.zeros(3)), np.zeros(3)) is None

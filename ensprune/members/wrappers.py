@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,10 @@ class WrappedMembers(Members):
         self.carries_weights = self.inner.carries_weights
         self.needs_training_data = self.inner.needs_training_data
         self._rewrap = rewrap
-        self._rows = (lambda X: X) if transform is None else transform
+        self._transform = transform
+
+    def _rows(self, X: Any) -> Any:
+        return X if self._transform is None else self._transform(X)
 
     @property
     def training(self) -> Any:  # type: ignore[override]
@@ -112,13 +116,18 @@ class WrappedMembers(Members):
 @open_members.register(Pipeline)
 def _open_pipeline(pipeline: Pipeline) -> Members:
     check_is_fitted(pipeline)
-    *before, (name, last) = pipeline.steps
+    *before, (_, last) = pipeline.steps
     return WrappedMembers(
         pipeline,
         last,
-        rewrap=lambda smaller: shallow_copy(pipeline, steps=[*before, (name, smaller)]),
+        rewrap=partial(_ending_in, pipeline),
         transform=pipeline[:-1].transform if before else None,
     )
+
+
+def _ending_in(pipeline: Pipeline, smaller: Any) -> Pipeline:
+    *before, (name, _) = pipeline.steps
+    return shallow_copy(pipeline, steps=[*before, (name, smaller)])
 
 
 @open_members.register(FrozenEstimator)
@@ -137,11 +146,13 @@ def _open_search(search: BaseSearchCV) -> Members:
     return WrappedMembers(
         search,
         search.best_estimator_,
-        # best_score_ is what the search measured for the whole ensemble's parameters.
-        rewrap=lambda smaller: shallow_copy(
-            search, without=("best_score_", "refit_time_"), best_estimator_=smaller
-        ),
+        rewrap=partial(_found, search),
     )
+
+
+def _found(search: BaseSearchCV, smaller: Any) -> BaseSearchCV:
+    # best_score_ is what the search measured for the whole ensemble's parameters.
+    return shallow_copy(search, without=("best_score_", "refit_time_"), best_estimator_=smaller)
 
 
 @dataclass(frozen=True, eq=False)

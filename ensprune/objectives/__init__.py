@@ -5,18 +5,22 @@ One file per kind of metric. An objective sees arrays, never an estimator.
 
 from .absolute import AbsoluteError
 from .accuracy import Accuracy
-from .base import LinearObjective, Objective, make_objective, register_objective
+from .base import Objective, make_objective, register_objective
 from .generic import GenericObjective
 from .likelihood import LogLoss
+from .ranking import AveragePrecision, RocAuc
+from .running import LinearObjective
 from .squared import SquaredError, SquaredErrorThroughLink
 
 __all__ = [
     "AbsoluteError",
     "Accuracy",
+    "AveragePrecision",
     "GenericObjective",
     "LinearObjective",
     "LogLoss",
     "Objective",
+    "RocAuc",
     "SquaredError",
     "SquaredErrorThroughLink",
     "make_objective",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import mean_absolute_error
 
-from .base import LinearObjective, register_objective
+from .base import register_objective
+from .running import LinearObjective
 
 
 class AbsoluteError(LinearObjective):

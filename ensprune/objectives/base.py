@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.metrics._scorer import _Scorer
 
 from ..combiner import Combiner
@@ -124,10 +125,9 @@ class _Registry:
         self._entries.setdefault((metric, _frozen(kwargs)), []).append((applies, factory))
 
     def find(self, scorer: Any, combiner: Combiner) -> Factory | None:
-        if not isinstance(scorer, _Scorer):
+        if not is_standard(scorer):
             return None
-        key = (scorer._score_func, _frozen(scorer._kwargs))
-        for applies, factory in self._entries.get(key, ()):
+        for applies, factory in self._entries.get(_key(scorer), ()):
             if applies(combiner):
                 return factory
         return None
@@ -135,6 +135,28 @@ class _Registry:
 
 def _frozen(kwargs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, repr(value)) for name, value in kwargs.items()))
+
+
+def _key(scorer: Any) -> tuple[Any, tuple[tuple[str, str], ...]]:
+    return scorer._score_func, _frozen(scorer._kwargs)
+
+
+def is_standard(scorer: Any) -> bool:
+    """Whether a scorer asks for the response, and has the sign, that scikit-learn's own has.
+
+    A metric that scikit-learn has no scorer for is standard in any way.
+    """
+    if not isinstance(scorer, _Scorer):
+        return False
+    asks = scorer._sign, scorer._response_method
+    return _of_scikit_learn().get(_key(scorer), asks) == asks
+
+
+@cache
+def _of_scikit_learn() -> dict[Any, tuple[int, Any]]:
+    """Sign and response method of scikit-learn's own scorers: fast forms stand for these."""
+    scorers = [get_scorer(name) for name in get_scorer_names()]
+    return {_key(scorer): (scorer._sign, scorer._response_method) for scorer in scorers}
 
 
 _registry = _Registry()
@@ -217,164 +239,3 @@ def normalised_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
         return np.full(n_samples, 1.0 / n_samples)
     weight = np.asarray(sample_weight, dtype=np.float64)
     return weight / weight.sum()
-
-
-class LinearObjective(Objective):
-    """A mean over samples of a function of the raw score, under an affine combiner.
-
-    Keeps the running weighted sum of the chosen members. A candidate costs one addition of its
-    outputs and one evaluation of the metric, in blocks of samples that stay in cache; nothing is
-    copied per candidate.
-
-    Subclasses say what of the outputs they need (:meth:`_reduce`), what a sample contributes
-    (:meth:`_contributions`), and what the score is given the mean (:meth:`_finish`).
-    """
-
-    # Bytes of float64 working space per block of samples: well inside a core's own cache.
-    _block_bytes: ClassVar[int] = 1 << 18
-
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        if mask is not None:
-            raise ValueError(
-                f"{type(self).__name__} has no out-of-bag form: select by squared error instead"
-            )
-        self.combiner: Any = combiner
-        self.n_members, self.n_samples = len(outputs), outputs.shape[2]
-        self.selected = []
-        self._n_jobs = n_jobs
-        self._member_weights = combiner.member_weights  # type: ignore[attr-defined]
-        self._targets = (
-            np.asarray(y, dtype=np.float64)
-            if combiner.classes is None
-            else class_positions(y, combiner.classes)
-        )
-        self._weights = self._sample_weights(sample_weight)
-        self._outputs, offset = self._reduce(
-            outputs, self._offset(combiner, (outputs.shape[1], outputs.shape[2]))
-        )
-        self._offset_rows = offset
-        self._shift: np.ndarray | None = None
-        self._restart()
-
-    def _restart(self) -> None:
-        """The running sum with no member in it: boosting begins at its offset."""
-        self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
-        self._norm = 0.0
-        if self._offset_rows is not None and self.combiner.averages:
-            self._shift = np.broadcast_to(self._offset_rows, self._total.shape)
-        elif self._offset_rows is not None:
-            self._total += self._offset_rows
-
-    @staticmethod
-    def _offset(combiner: Any, shape: tuple[int, int]) -> np.ndarray | None:
-        """The combiner's offset as (n_outputs, n_samples), or None."""
-        if combiner.offset is None:
-            return None
-        offset = combiner.offset if combiner.offset.ndim == 2 else combiner.offset[:, None]
-        return np.broadcast_to(offset, shape)
-
-    def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
-        return normalised_weights(sample_weight, self.n_samples)
-
-    def _reduce(
-        self, outputs: np.ndarray, offset: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """The rows of outputs (n_members, n_rows, n_samples) and offset that the metric needs."""
-        return outputs, offset
-
-    @abstractmethod
-    def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
-        """What each sample adds to the mean, shape (n_block,); ``raw`` may be overwritten."""
-
-    def _finish(self, mean: Any) -> Any:
-        """The score, given the weighted mean of contributions (a number or an array)."""
-        return mean
-
-    def _blocks(self) -> list[slice]:
-        rows = max(1, len(self._total))
-        length = max(1, self._block_bytes // (8 * rows))
-        return [slice(i, i + length) for i in range(0, self.n_samples, length)]
-
-    def candidates(self, drop: bool = False) -> np.ndarray:
-        from joblib import Parallel, delayed, effective_n_jobs
-
-        if drop:
-            which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
-        else:
-            which = np.arange(self.n_members)
-        sign = -1.0 if drop else 1.0
-        if self.combiner.averages:
-            # Members of no weight alone have no mean.
-            which = which[self._norm + sign * self._member_weights[which] > 0]
-        means = np.full(self.n_members, -np.inf)
-        jobs = max(1, min(effective_n_jobs(self._n_jobs), len(which)))
-        shares = np.array_split(which, jobs)
-        results = Parallel(n_jobs=jobs, require="sharedmem")(
-            delayed(self._means)(share, sign) for share in shares
-        )
-        means[which] = np.concatenate(results) if len(which) else []
-        scores = np.full(self.n_members, -np.inf)
-        scores[which] = self._finish(means[which])
-        return scores
-
-    def _means(self, members: np.ndarray, sign: float) -> np.ndarray:
-        """Mean contribution of the current sub-ensemble plus (or minus) each of ``members``."""
-        means = np.zeros(len(members))
-        for block in self._blocks():
-            total = self._total[:, block]
-            shift = None if self._shift is None else self._shift[:, block]
-            raw = np.empty_like(total)
-            weights = self._weights[block]
-            for position, t in enumerate(members):
-                factor = sign * self._member_weights[t]
-                output = self._outputs[t, :, block]
-                if factor == 1.0:
-                    np.add(total, output, out=raw)
-                else:
-                    np.multiply(output, factor, out=raw)
-                    raw += total
-                if self.combiner.averages:
-                    raw /= self._norm + factor
-                    if shift is not None:
-                        raw += shift
-                means[position] += weights @ self._contributions(raw, block)
-        return means
-
-    def add(self, member: int) -> None:
-        self.selected.append(int(member))
-        self._accumulate(member)
-
-    def drop(self, member: int) -> None:
-        # Added up anew, since taking away leaves rounding behind that unties samples.
-        self.selected.remove(int(member))
-        self._restart()
-        for kept in self.selected:
-            self._accumulate(kept)
-
-    def _accumulate(self, member: int) -> None:
-        factor = self._member_weights[member]
-        self._total += factor * self._outputs[member].astype(np.float64, copy=False)
-        self._norm += factor
-
-    def score(self) -> float:
-        if not self.selected or (self.combiner.averages and not self._norm > 0):
-            return float("nan")
-        mean = 0.0
-        for block in self._blocks():
-            raw = self._total[:, block].copy()
-            if self.combiner.averages:
-                raw /= self._norm
-                if self._shift is not None:
-                    raw += self._shift[:, block]
-            mean += self._weights[block] @ self._contributions(raw, block)
-        return float(self._finish(mean))

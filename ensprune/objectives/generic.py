@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from ..combiner import Combiner
 from ..replay import Replay
+from ..storage import is_on_disk, release
 from .base import Objective
 
 
@@ -93,37 +95,35 @@ class GenericObjective(Objective):
         if self._combiner.linear and not self._combiner.averages:  # type: ignore[attr-defined]
             self._total = self._combiner.shifted(self._total)  # type: ignore[attr-defined]
 
-    def _scored(self, estimator: Replay) -> float:
-        return call_scorer(self.scorer, estimator, self._rows, self._y, self._sample_weight)
-
-    def _one_move(self, member: int, sign: int) -> float:
-        """Score of the current sub-ensemble with ``member`` added (+1), dropped (-1) or as is (0)."""
-        combiner: Any = self._combiner
-        if combiner.linear and sign >= 0:
-            factor = sign * combiner.member_weights[member]
-            total = self._total + factor * self._outputs[member].astype(np.float64, copy=False)
-            if combiner.averages:
-                total = combiner.shifted(total / (self._norm + factor))
-            return self._scored(replay_raw(combiner, total))
-        members = [t for t in self.selected if sign >= 0 or t != member]
-        if sign > 0:
-            members.append(member)
-        return self._scored(replay(combiner.take(members), self._outputs[members]))
-
     def candidates(self, drop: bool = False) -> np.ndarray:
         scores = np.full(self.n_members, -np.inf)
         if drop:
-            which = list(dict.fromkeys(self.selected)) if len(self.selected) > 1 else []
+            which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
         else:
-            which = list(range(self.n_members))
+            which = np.arange(self.n_members)
         combiner: Any = self._combiner
+        sign = -1 if drop else 1
         if combiner.linear and combiner.averages:
             # Members of no weight alone have no mean.
-            sign = -1.0 if drop else 1.0
-            which = [t for t in which if self._norm + sign * combiner.member_weights[t] > 0]
-        scores[which] = Parallel(n_jobs=self._n_jobs, prefer="threads")(
-            delayed(self._one_move)(t, -1 if drop else 1) for t in which
-        )
+            which = which[self._norm + sign * combiner.member_weights[which] > 0]
+        if len(which) == 0:
+            return scores
+        # A file cannot be handed to other processes.
+        where = {"require": "sharedmem"} if is_on_disk(self._outputs) else {"prefer": "threads"}
+        jobs = effective_n_jobs(self._n_jobs)
+        shares = np.array_split(which, min(len(which), 1 if jobs == 1 else 4 * jobs))
+        current = self._combiner, tuple(self.selected), self._norm
+        chosen = self._outputs[self.selected] if drop or not combiner.linear else None
+        # Arrays are arguments of their own: a cluster is sent them once, not with every task.
+        results = Parallel(n_jobs=self._n_jobs, **where)(
+            delayed(_scores_of_moves)(
+                self.scorer, current, chosen, self._total, self._rows, self._y,
+                self._sample_weight, share, None if drop else _members(self._outputs, share),
+            )
+            for share in shares
+        )  # fmt: skip
+        scores[which] = np.concatenate(results)
+        release(self._outputs)
         return scores
 
     def _accumulate(self, member: int) -> None:
@@ -147,4 +147,82 @@ class GenericObjective(Objective):
         combiner: Any = self._combiner
         if not self.selected or (combiner.linear and combiner.averages and not self._norm > 0):
             return float("nan")
-        return self._one_move(self.selected[0], 0)
+        if combiner.linear:
+            total = self._total
+            if combiner.averages:
+                total = combiner.shifted(total / self._norm)
+            estimator = replay_raw(combiner, total)
+        else:
+            estimator = replay(combiner.take(self.selected), self._outputs[self.selected])
+        return call_scorer(self.scorer, estimator, self._rows, self._y, self._sample_weight)
+
+
+@dataclass(frozen=True)
+class _State:
+    """The current sub-ensemble, as a task on another machine needs it.
+
+    Parameters
+    ----------
+    combiner : Combiner
+        Of all members.
+    selected : tuple of int
+    chosen : ndarray of shape (n_selected, n_outputs, n_samples) or None
+        Their outputs, where the running sum does not do.
+    total : ndarray of shape (n_outputs, n_samples)
+    norm : float
+    """
+
+    combiner: Any
+    selected: tuple[int, ...]
+    chosen: np.ndarray | None
+    total: np.ndarray
+    norm: float
+
+    def added(self, member: int, output: np.ndarray) -> Replay:
+        combiner = self.combiner
+        if not combiner.linear:
+            outputs = np.concatenate([self.chosen, output[None]])  # type: ignore[list-item]
+            return replay(combiner.take([*self.selected, member]), outputs)
+        factor = combiner.member_weights[member]
+        total = self.total + factor * output.astype(np.float64, copy=False)
+        if combiner.averages:
+            total = combiner.shifted(total / (self.norm + factor))
+        return replay_raw(combiner, total)
+
+    def dropped(self, member: int) -> Replay:
+        kept = [i for i, t in enumerate(self.selected) if t != member]
+        assert self.chosen is not None
+        return replay(self.combiner.take([self.selected[i] for i in kept]), self.chosen[kept])
+
+
+def _scores_of_moves(
+    scorer: Callable[..., float],
+    current: tuple[Any, tuple[int, ...], float],
+    chosen: np.ndarray | None,
+    total: np.ndarray,
+    rows: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    members: np.ndarray,
+    outputs: np.ndarray | None,
+) -> np.ndarray:
+    """Score of each of ``members`` added, given their outputs, or (without outputs) dropped.
+
+    ``current`` is the combiner of all members, those that are in, and their total weight.
+    """
+    combiner, selected, norm = current
+    state = _State(combiner, selected, chosen, total, norm)
+    scores = np.empty(len(members))
+    for position, member in enumerate(members):
+        if outputs is None:
+            estimator = state.dropped(int(member))
+        else:
+            estimator = state.added(int(member), outputs[position])
+        scores[position] = call_scorer(scorer, estimator, rows, y, sample_weight)
+    return scores
+
+
+def _members(outputs: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Outputs of some members, ascending; a view where they are neighbours."""
+    first, last = int(members[0]), int(members[-1]) + 1
+    return outputs[first:last] if last - first == len(members) else outputs[members]

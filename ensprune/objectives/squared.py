@@ -20,16 +20,18 @@ from sklearn.metrics import (
 
 from ..combiner import Combiner
 from ..link import Identity, Logistic, Probability, Softmax, Votes
+from ..storage import blocks_of, release
 from .base import (
-    LinearObjective,
     Objective,
     class_positions,
     normalised_weights,
     register_objective,
 )
+from .running import LinearObjective
 
-# Floats of one block of residuals; products are accumulated over blocks in float64.
-_BLOCK = 1 << 20
+# Bytes of one block of residuals. Residuals and the products inside a block are in the precision
+# of the outputs; over blocks they are accumulated in float64.
+_BLOCK_BYTES = 1 << 23
 
 # How far the off-diagonal of an out-of-bag Gram matrix is drawn towards its additive part.
 _SHRINKAGE = 0.5
@@ -60,19 +62,25 @@ def residual_gram(
         squared error of the average of a set S is ``sum_{i,j in S} G_ij / |S|^2``.
     """
     n_members, n_outputs, n_samples = outputs.shape
+    dtype = outputs.dtype if _squares_fit(target) else np.dtype(np.float64)
     gram = np.zeros((n_members, n_members))
     shared = np.zeros((n_members, n_members))
-    root = np.sqrt(sample_weight)
-    length = max(1, _BLOCK // max(1, n_members * n_outputs))
-    for start in range(0, n_samples, length):
-        block = slice(start, start + length)
-        residual = (outputs[:, :, block] - target[:, block]) * root[block]
+    # The target in two parts, so that nothing of it is lost in the precision of the outputs.
+    near = target.astype(dtype)
+    rest = (target - near).astype(dtype)
+    root = np.sqrt(sample_weight).astype(dtype)
+    for block in blocks_of(n_samples, n_members * n_outputs * dtype.itemsize, _BLOCK_BYTES):
+        residual = np.subtract(outputs[:, :, block], near[:, block], dtype=dtype)
+        if rest[:, block].any():
+            residual -= rest[:, block]
+        residual *= root[block]
         if mask is not None:
             residual *= mask[:, None, block]
             speaks = mask[:, block] * root[block]
             shared += speaks @ speaks.T
         flat = residual.reshape(n_members, -1)
         gram += flat @ flat.T
+        release(outputs)
     if mask is None:
         return gram
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -110,6 +118,12 @@ def shrunk(gram: np.ndarray, strength: float = _SHRINKAGE) -> np.ndarray:
     diagonal = np.diag(gram)
     np.fill_diagonal(result, np.where(np.isfinite(diagonal), diagonal, np.nanmean(diagonal)))
     return result
+
+
+def _squares_fit(target: np.ndarray) -> bool:
+    """Whether squares of numbers of the target's size are well inside the range of float32."""
+    size = np.abs(target).max(initial=0.0)
+    return bool(1e-12 < size < 1e12)
 
 
 def squared_target(y: Any, combiner: Combiner) -> np.ndarray:

@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from ..combiner import Combiner
 from ..objectives.base import Objective
 from ..path import PathPoint, PruningPath
+from ..storage import columns_of, members_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Problem:
         weight, mask = self.sample_weight, self.mask
         return replace(
             self,
-            outputs=self.outputs[:, :, rows],
+            outputs=columns_of(self.outputs, rows),
             y=self.y[rows],
             combiner=self.combiner.on_rows(rows),
             sample_weight=None if weight is None else weight[rows],
@@ -100,7 +101,9 @@ class Problem:
         """
         chosen = [int(t) for t in members]
         alone = replace(
-            self, outputs=self.outputs[chosen], combiner=self.combiner.take(chosen, weights)
+            self,
+            outputs=members_of(self.outputs, chosen),
+            combiner=self.combiner.take(chosen, weights),
         )
         objective = alone.start()
         for position in range(len(chosen)):

@@ -47,12 +47,12 @@ def test_out_of_bag_gram_by_brute_force(n_outputs):
 
 def test_gram_does_not_depend_on_its_blocks(monkeypatch):
     rng = np.random.default_rng(0)
-    outputs = rng.normal(size=(6, 2, 500)).astype(np.float32)
+    outputs = rng.normal(size=(6, 2, 500))
     target = rng.normal(size=(2, 500))
     weight = np.full(500, 1 / 500)
     mask = rng.random((6, 500)) < 0.5
     whole = residual_gram(outputs, target, weight, mask)
-    monkeypatch.setattr("ensprune.objectives.squared._BLOCK", 100)
+    monkeypatch.setattr("ensprune.objectives.squared._BLOCK_BYTES", 800)
     np.testing.assert_allclose(residual_gram(outputs, target, weight, mask), whole, rtol=1e-9)
 
 

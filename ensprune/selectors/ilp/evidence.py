@@ -15,7 +15,8 @@ import numpy as np
 
 from ...combiner import LinearCombiner
 from ...link import Logistic
-from ...objectives.base import LinearObjective, class_positions, normalised_weights
+from ...objectives.base import class_positions, normalised_weights
+from ...objectives.running import LinearObjective
 from ..base import Problem
 
 # Margins closer to a tie than this, relative to the largest, count as wrong.

@@ -9,7 +9,8 @@ import numpy as np
 from ...link import Identity, Logistic
 from ...objectives.absolute import AbsoluteError
 from ...objectives.accuracy import Accuracy
-from ...objectives.base import LinearObjective, Objective
+from ...objectives.base import Objective
+from ...objectives.running import LinearObjective
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .program import Program

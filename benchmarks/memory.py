@@ -1,0 +1,131 @@
+"""Does pruning keep to its memory limit, with outputs many times as large?
+
+Prunes an ensemble of simulated members (a few integer operations per output, so that reading them
+costs next to nothing) and prints the peak of the resident memory so far, on top of what the process
+had before, divided by ``memory_limit``. The outputs' file goes to the temporary directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+
+from ensprune import EnsemblePruner
+from ensprune.combiner import Combiner, LinearCombiner
+from ensprune.link import Probability
+from ensprune.members import Members, open_members
+
+
+class Simulated(ClassifierMixin, BaseEstimator):
+    """An ensemble of two classes whose members' outputs are hashes of a row's number and label."""
+
+    def __init__(self, n_members: int = 1000):
+        self.n_members = n_members
+        self.classes_ = np.arange(2)
+
+    def fit(self, X: Any, y: Any) -> Simulated:
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return open_members(self).outputs(X).mean(axis=0).T
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.predict_proba(X).argmax(axis=1)
+
+
+class SimulatedMembers(Members):
+    @property
+    def n_members(self) -> int:
+        return self.estimator.n_members
+
+    @property
+    def combiner(self) -> Combiner:
+        return LinearCombiner("mean", Probability(), np.arange(2), self.n_members)
+
+    def outputs(self, X, n_jobs=None, *, indices=None, dtype=np.float32):
+        chosen = range(self.n_members) if indices is None else indices
+        rows, labels = X[:, 0].astype(np.uint32), X[:, 1].astype(dtype)
+        result = np.empty((len(chosen), 2, len(X)), dtype=dtype)
+        for t, out in zip(chosen, result, strict=True):
+            hashed = (rows + np.uint32(t * 977)) * np.uint32(2654435761)
+            hashed ^= hashed >> np.uint32(15)
+            hashed *= np.uint32(2246822519)
+            hashed >>= np.uint32(8)
+            noise = hashed * dtype(2.0**-24)
+            # The better a member, the less noise is in its probability of the true label.
+            share = dtype(0.55 + 0.4 * t / self.n_members)
+            out[1] = noise * share + labels * (1 - share)
+            out[0] = 1 - out[1]
+        return result
+
+    def subset(self, indices, weights=None) -> Simulated:
+        return Simulated(len(indices))
+
+    def parts(self) -> Iterable[Any]:
+        return range(self.n_members)
+
+
+open_members.register(Simulated, SimulatedMembers)
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--limit", type=int, default=1000, help="megabytes")
+    parser.add_argument("--size", type=int, default=5, help="members to keep")
+    parser.add_argument("--scoring", nargs="*", default=["neg_log_loss"])
+    parser.add_argument("--check", action="store_true", help="a small run; fail above 1.2")
+    options = parser.parse_args()
+    if options.check:
+        options.members, options.samples, options.limit = 150, 100_000, 60
+        options.scoring = ["neg_log_loss", "neg_brier_score", "accuracy", "roc_auc"]
+
+    limit = options.limit * 1_000_000
+    rng = np.random.default_rng(0)
+    X = np.empty((options.samples, 2), dtype=np.float64)
+    X[:, 0] = np.arange(options.samples)
+    X[:, 1] = rng.random(options.samples) < 0.5
+    y = (X[:, 1] != (rng.random(options.samples) < 0.2)).astype(int)
+    warm = EnsemblePruner(FrozenEstimator(Simulated(20)), target_size=2, scoring="roc_auc")
+    warm.fit(X[:1000], y[:1000])
+    outputs = options.members * 2 * options.samples * 4
+    print(
+        f"{options.members} members x 2 outputs x {options.samples:,} rows: {outputs / 1e6:,.0f} MB"
+    )
+    before = peak_bytes()
+    for scoring in options.scoring:
+        start = time.perf_counter()
+        pruner = EnsemblePruner(
+            FrozenEstimator(Simulated(options.members)),
+            target_size=options.size,
+            scoring=scoring,
+            memory_limit=limit,
+        ).fit(X, y)
+        seconds = time.perf_counter() - start
+        share = (peak_bytes() - before) / limit
+        print(
+            f"{scoring:<16} limit {options.limit:,} MB, peak {share:.2f} of it, "
+            f"{seconds:.0f} s, score {pruner.score_pruned_:.4f}",
+            flush=True,
+        )
+        if options.check and share > 1.2:
+            sys.exit(f"{scoring}: peak memory is {share:.2f} of the limit, more than 1.2")
+
+
+if __name__ == "__main__":
+    main()

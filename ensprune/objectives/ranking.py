@@ -1,0 +1,206 @@
+"""Area under the ROC curve and average precision: one sort per candidate, ties counted as ties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from ..combiner import Combiner
+from ..link import Probability
+from ..storage import release
+from .base import register_objective
+from .running import RunningObjective
+
+_ONE = np.uint64(1)
+
+
+class RankingObjective(RunningObjective):
+    """A metric of how a column of scores ranks the samples of a class before the others.
+
+    Parameters
+    ----------
+    average : {"macro", "weighted"}, default="macro"
+        Over the classes, each against the rest, where there are more than two: all the same, or
+        by how frequent they are. For two classes, only the second counts.
+
+    by_decision : bool, default=True
+        Whether the scorer asks for a ``decision_function`` first; else for probabilities.
+
+    Notes
+    -----
+    A score and the label of its sample are packed into one integer whose order is that of the
+    scores, so that sorting it carries the label along.
+    """
+
+    def __init__(self, average: str = "macro", by_decision: bool = True):
+        self.average = average
+        self.by_decision = by_decision
+
+    def _reduce(
+        self, outputs: np.ndarray, offset: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        n_classes = len(self.combiner.classes)
+        ranked = [1] if n_classes == 2 else range(n_classes)
+        self._positive = {c: self._targets == c for c in ranked}
+        self._shares = {
+            c: float(self._weights[hit].sum()) if self.average == "weighted" else 1.0
+            for c, hit in self._positive.items()
+        }
+        if n_classes == 2 and isinstance(self.combiner.link, Probability):
+            # The raw score of the second class is all there is to rank.
+            return outputs[:, 1:], None if offset is None else offset[1:]
+        return outputs, offset
+
+    def _columns(self, raw: np.ndarray) -> np.ndarray:
+        """What the scorer ranks, (n_ranked, n_samples): decisions, or rounded probabilities."""
+        combiner = self.combiner
+        if self.by_decision and combiner.has_decision:
+            return raw
+        if not isinstance(combiner.link, Probability):
+            raw = combiner.link.proba(raw)[list(self._positive)]
+        return raw.astype(combiner.dtype, copy=False)
+
+    def _score_of(self, raw: np.ndarray) -> float:
+        total = sum(self._shares.values())
+        columns = self._columns(raw)
+        score = 0.0
+        for column, (label, positive) in zip(columns, self._positive.items(), strict=True):
+            weights = None if self._uniform else self._weights
+            score += self._shares[label] / total * self._area(*_curve(column, positive, weights))
+        return score
+
+    def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
+        """The metric, given running weights of the class and of the rest, best scores first."""
+        raise NotImplementedError
+
+    def _moves(self, members: np.ndarray, sign: float) -> np.ndarray:
+        everything = slice(None)
+        raw = np.empty_like(self._total)
+        scores = np.empty(len(members))
+        for position, t in enumerate(members):
+            if sign > 0:
+                self._raw(t, sign, everything, raw)
+            else:
+                self._raw_without(t, raw)
+            scores[position] = self._score_of(raw)
+            release(self._outputs)
+        return scores
+
+    def _raw_without(self, member: int, out: np.ndarray) -> None:
+        """Raw score with ``member`` dropped, written to ``out`` (n_rows, n_samples).
+
+        Added up anew: taking away leaves rounding behind, and then equal scores do not tie.
+        """
+        out[...] = self._start_of_sum()
+        kept = list(self.selected)
+        kept.remove(member)
+        for t in kept:
+            out += self._member_weights[t] * self._outputs[t].astype(np.float64, copy=False)
+        self._averaged(out, float(self._member_weights[kept].sum()), slice(None))
+
+    def _current(self) -> float:
+        return self._score_of(self._averaged(self._total.copy(), self._norm, slice(None)))
+
+
+class RocAuc(RankingObjective):
+    """Area under the ROC curve; one class against the rest where there are more than two.
+
+    NaN where a class is not among the samples.
+    """
+
+    def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
+        if not (hits[-1] > 0 and others[-1] > 0):
+            return float("nan")
+        steps = np.diff(others, prepend=0.0)
+        before = np.concatenate([[0.0], hits[:-1]])
+        return float(steps @ (before + hits) / (2.0 * hits[-1] * others[-1]))
+
+
+class AveragePrecision(RankingObjective):
+    """Mean precision over the steps in recall, for two classes."""
+
+    def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
+        if not hits[-1] > 0:
+            return 0.0
+        everyone = hits + others
+        precision = np.divide(hits, everyone, out=np.zeros_like(hits), where=everyone > 0)
+        return float(np.diff(hits, prepend=0.0) @ precision / hits[-1])
+
+
+def _curve(
+    scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the positives, and of the others, that score at least as much as each value.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples,)
+    positive : ndarray of shape (n_samples,), dtype bool
+    weights : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    hits, others : ndarray of shape (n_distinct,)
+        From the greatest value to the least.
+    """
+    if weights is None:
+        keys, positive = _sorted(scores, positive)
+    else:
+        order = np.argsort(-scores)
+        keys, positive, weights = scores[order], positive[order], weights[order]
+    # Samples of equal scores are passed at once.
+    last = np.append(np.flatnonzero(keys[1:] != keys[:-1]), len(keys) - 1)
+    if weights is None:
+        hits = np.cumsum(positive, dtype=np.int64)[last].astype(np.float64)
+        return hits, last + 1.0 - hits
+    hits = np.cumsum(weights * positive)[last]
+    return hits, np.cumsum(weights * ~positive)[last]
+
+
+def _sorted(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys in which equal scores are equal, greatest first, and their samples' labels."""
+    if scores.dtype == np.float64 and scores.min() < 0:
+        # Of 64 bits none is left for the label.
+        order = np.argsort(-scores)
+        return scores[order], positive[order]
+    # Non-negative floats are in the order of their bits; adding 0 turns -0 into 0.
+    if scores.dtype == np.float32:
+        scores = scores.astype(np.float64)
+    packed = (scores + 0.0).view(np.uint64) << _ONE
+    packed |= positive
+    packed.sort()
+    packed = packed[::-1]
+    return packed >> _ONE, (packed & _ONE).astype(bool)
+
+
+def _ranks_two(combiner: Combiner) -> bool:
+    classes: Any = combiner.classes
+    return combiner.linear and classes is not None and len(classes) == 2 and _responds(combiner)
+
+
+def _responds(combiner: Combiner) -> bool:
+    return combiner.has_proba or combiner.has_decision
+
+
+def _ranks_each(combiner: Combiner) -> bool:
+    return combiner.linear and combiner.classes is not None and combiner.has_proba
+
+
+def _is_one(combiner: Combiner) -> bool:
+    """Whether the second class is the one scikit-learn takes for positive: 1 unless told."""
+    classes: Any = combiner.classes
+    return _ranks_two(combiner) and bool(np.asarray(classes[1] == 1).all())
+
+
+register_objective(roc_auc_score, RocAuc, _ranks_two)
+register_objective(roc_auc_score, lambda: RocAuc(by_decision=False), _ranks_each, multi_class="ovr")
+register_objective(
+    roc_auc_score,
+    lambda: RocAuc("weighted", by_decision=False),
+    _ranks_each,
+    multi_class="ovr",
+    average="weighted",
+)
+register_objective(average_precision_score, AveragePrecision, _is_one)

@@ -1,0 +1,104 @@
+"""Ranking metrics: scikit-learn's own values with ties and weights, for every kind of response."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
+
+from ensprune.combiner import LinearCombiner
+from ensprune.link import Logistic, Probability, Softmax
+from ensprune.objectives import AveragePrecision, GenericObjective, RocAuc, make_objective
+
+N_MEMBERS, N_SAMPLES = 6, 90
+
+
+def outputs_of(link, n_classes, rng):
+    """Outputs of few values, so that samples tie."""
+    if isinstance(link, Probability):
+        counts = rng.multinomial(4, np.ones(n_classes) / n_classes, size=(N_MEMBERS, N_SAMPLES))
+        return np.ascontiguousarray(counts.transpose(0, 2, 1) / 4.0)
+    rows = 1 if isinstance(link, Logistic) else n_classes
+    return rng.integers(-3, 4, size=(N_MEMBERS, rows, N_SAMPLES)) / 2.0
+
+
+CASES = [
+    ("roc_auc", Probability(), 2, "mean"),
+    ("roc_auc", Logistic(), 2, "sum"),
+    ("roc_auc", Logistic(scale=2.0), 2, "vote"),
+    ("roc_auc_ovr", Probability(), 2, "mean"),
+    ("roc_auc_ovr", Logistic(), 2, "sum"),
+    ("roc_auc_ovr", Probability(), 4, "mean"),
+    ("roc_auc_ovr", Softmax(), 3, "sum"),
+    ("roc_auc_ovr_weighted", Probability(), 3, "vote"),
+    ("average_precision", Probability(), 2, "mean"),
+    ("average_precision", Logistic(), 2, "sum"),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("scoring", "link", "n_classes", "kind"), CASES)
+def test_every_candidate_scores_as_scikit_learn_says(
+    scoring, link, n_classes, kind, weighted, dtype
+):
+    rng = np.random.default_rng(0)
+    outputs = outputs_of(link, n_classes, rng).astype(dtype)
+    y = rng.integers(0, n_classes, N_SAMPLES)
+    weight = rng.choice([0.0, 0.5, 2.0], N_SAMPLES) if weighted else None
+    native = rng.uniform(0.5, 2.0, N_MEMBERS) if kind == "vote" else None
+    offset = rng.normal(size=len(outputs[0])) if kind == "sum" else None
+    combiner = LinearCombiner(
+        kind, link, np.arange(n_classes), N_MEMBERS, weights=native, offset=offset
+    )
+    fast = make_objective(scoring, combiner)
+    assert isinstance(fast, RocAuc | AveragePrecision)
+    exact = GenericObjective(get_scorer(scoring))
+    for objective in (fast, exact):
+        objective.start(outputs, y, combiner, weight, n_jobs=2)
+    for member in (3, 1, 4):
+        np.testing.assert_allclose(fast.candidates(), exact.candidates(), atol=1e-12)
+        fast.add(member), exact.add(member)
+        assert fast.score() == pytest.approx(exact.score(), abs=1e-12)
+    np.testing.assert_allclose(fast.candidates(drop=True), exact.candidates(drop=True), atol=1e-12)
+
+
+def test_single_precision_probabilities_tie_where_the_ensemble_rounds_them():
+    # expit(18) and expit(19) are both 1 in float32: the wrong order of the last two is a tie.
+    outputs = np.array([[[-1.0, 0.0, 18.0, 19.0]]])
+    combiner = LinearCombiner(
+        "sum", Logistic(), np.arange(2), 1, dtype=np.dtype(np.float32), hides_raw=True
+    )
+    objective = make_objective("roc_auc", combiner)
+    objective.start(outputs, np.array([0, 0, 1, 0]), combiner)
+    # The positive beats two of three, and half of the third.
+    assert objective.candidates()[0] == pytest.approx(2.5 / 3)
+
+
+def test_a_class_that_is_not_there_has_no_area():
+    combiner = LinearCombiner("mean", Probability(), np.arange(2), 2)
+    objective = make_objective("roc_auc", combiner)
+    objective.start(np.full((2, 2, 5), 0.5), np.ones(5, dtype=int), combiner)
+    assert np.isnan(objective.candidates()).all()
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        make_scorer(roc_auc_score),  # of labels
+        make_scorer(
+            roc_auc_score,
+            response_method=("decision_function", "predict_proba"),
+            greater_is_better=False,
+        ),
+        get_scorer("roc_auc_ovo"),
+    ],
+)
+def test_scorers_that_ask_for_something_else_have_no_fast_form(scorer):
+    combiner = LinearCombiner("mean", Probability(), np.arange(2), 2)
+    assert type(make_objective(scorer, combiner)) is GenericObjective
+
+
+def test_average_precision_of_labels_other_than_one_is_left_to_scikit_learn():
+    combiner = LinearCombiner("mean", Probability(), np.array([1, 2]), 2)
+    assert type(make_objective("average_precision", combiner)) is GenericObjective

@@ -119,13 +119,12 @@ def no_leaves(members: Members) -> str:
     reasons = {
         "median": "it predicts the weighted median of its members",
         "vote": "its members vote for labels, whatever values their leaves have",
-        "calibrated": "its calibrators were fitted to the scores as they are; refine the ensemble "
-        "and calibrate it again",
+        "calibrated": "its calibrators were fitted to the scores as they are",
     }
     reason = reasons.get(members.combiner.kind, "its members are not all trees")
     return (
         f"the leaf values of {name} cannot be refitted: {reason}; give a forest, bagged trees, "
-        "gradient boosting, histogram gradient boosting or XGBoost"
+        "gradient boosting, histogram gradient boosting or XGBoost, not calibrated"
     )
 
 

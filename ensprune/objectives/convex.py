@@ -31,6 +31,10 @@ class ConvexLoss:
     weight: np.ndarray
 
     def value(self, raw: np.ndarray) -> float:
+        return float(self.weight @ self.per_sample(raw))
+
+    def per_sample(self, raw: np.ndarray) -> np.ndarray:
+        """The loss of each sample, not weighted, shape (n_samples,)."""
         y, link = self.target, self.link
         if isinstance(link, Logistic | LogisticValue):
             margin = getattr(link, "scale", 1.0) * raw
@@ -41,7 +45,7 @@ class ConvexLoss:
             loss = (np.exp(raw) - y * raw)[0]
         else:
             loss = 0.5 * ((raw - y) ** 2).sum(axis=0)
-        return float(self.weight @ loss)
+        return loss
 
     def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""

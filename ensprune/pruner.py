@@ -37,6 +37,8 @@ from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
+from .path import PathPoint
+from .refine import make_refinement, refine_path
 from .selectors.base import Problem, Selector, make_selector
 from .validation import Validation, hold_out
 
@@ -77,6 +79,11 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
         on validation rows), or the numbers given.
+    refine : {"leaves"}, default=None
+        What is fitted anew after the cut: ``"leaves"``, the leaf values of all kept trees
+        together (:func:`ensprune.refine_leaves` says how, and for which families). Out of bag
+        they are fitted to the training rows; with a hold-out to training and held-out rows, with
+        a frozen ensemble to the rows given. How strongly is chosen at ``target_size``.
     n_jobs : int, default=None
         Threads for reading members and scoring candidates. None is 1 unless in a
         ``joblib.parallel_config`` context; -1 is all processors.
@@ -106,9 +113,12 @@ default="members"
         The metric of the full and of the pruned ensemble on the validation rows. The members
         were chosen on these rows, so ``score_pruned_`` is optimistic. Out of bag, a row is judged
         by the kept members that have not seen it, about a third of them, which makes it
-        pessimistic for small sizes.
+        pessimistic for small sizes. With ``refine``, ``score_pruned_`` is the
+        ``score_refined`` of the path: each row predicted by a copy refined without it.
     cost_full_, cost_pruned_ : float
         Total cost before and after.
+    refinement_ : object
+        With ``refine``: what was chosen and what it is worth, a frozen dataclass.
     selector_result_ : object
         What the selector reports: a frozen dataclass.
     classes_ : ndarray of shape (n_classes,)
@@ -153,6 +163,7 @@ default="members"
             Interval(numbers.Real, 0, 1, closed="neither"),
         ],
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
+        "refine": [str, None],
         "n_jobs": [None, numbers.Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -166,6 +177,7 @@ default="members"
         scoring: ScorerLike | None = None,
         validation: str | float = "auto",
         cost: CostLike = "members",
+        refine: str | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -176,6 +188,7 @@ default="members"
         self.scoring = scoring
         self.validation = validation
         self.cost = cost
+        self.refine = refine
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -250,6 +263,8 @@ default="members"
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         selector = make_selector(self.selector)
+        if self.refine is not None:
+            make_refinement(self.refine, self.n_jobs, self.random_state)
 
         if X_val is not None:
             X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
@@ -259,7 +274,10 @@ default="members"
                     sample_weight_val, X_val, ensure_non_negative=True
                 )
             judged = self._open(X, y, sample_weight, fit_params), X_val, y_val, sample_weight_val
-            validation = self._validation(*judged)
+            # What a frozen ensemble was trained on is not known.
+            fitted_here = not isinstance(self.estimator, FrozenEstimator)
+            training = (X, y, sample_weight) if fitted_here else None
+            validation = self._validation(*judged, training=training)
         elif isinstance(self.estimator, FrozenEstimator):
             validation = self._frozen_validation(X, y, sample_weight)
         else:
@@ -345,8 +363,10 @@ default="members"
             else value
             for name, value in fit_params.items()
         }
-        members = self._open(*_rows(X, y, sample_weight, train), aligned)
-        return self._validation(members, *_rows(X, y, sample_weight, held_out))
+        training = _rows(X, y, sample_weight, train)
+        members = self._open(*training, aligned)
+        judged = _rows(X, y, sample_weight, held_out)
+        return self._validation(members, *judged, training=training)
 
     def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Validation:
         mask = members.out_of_bag(_num_samples(X))
@@ -358,11 +378,17 @@ default="members"
         return self._validation(members, X, y, weight, mask)
 
     def _validation(
-        self, members: Members, X: Any, y: np.ndarray, weight: Any, mask: Any = None
+        self,
+        members: Members,
+        X: Any,
+        y: np.ndarray,
+        weight: Any,
+        mask: Any = None,
+        training: Any = None,
     ) -> Validation:
         self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
         scorer = self._scorer(members)
-        return Validation(members, X, y, scorer, weight, mask, self.n_jobs)
+        return Validation(members, X, y, scorer, weight, mask, self.n_jobs, training)
 
     def _scorer(self, members: Members) -> Any:
         if self.scoring is None:
@@ -404,6 +430,14 @@ default="members"
         path = validation.score_path(selector.select(problem))
         chosen = path.within(budget)
 
+        self._refinement = None
+        if self.refine is not None:
+            refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
+            self._say(f"refining {self.refine}")
+            path, self._refinement = refine_path(path, chosen, validation, refinement)
+            chosen = path.within(budget)
+            self.refinement_ = self._refinement.refinement.report
+
         self.estimator_ = members.estimator
         self.path_ = path
         self.selector_result_ = path.result
@@ -414,19 +448,21 @@ default="members"
         self.weights_ = np.ones(chosen.size) if weights is None else weights
         self.n_members_ = chosen.size
         self.score_full_ = validation.score_full()[0]
-        self.score_pruned_ = chosen.score
+        self.score_pruned_ = chosen.score if self.refine is None else chosen.score_refined
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost
         self._costs = costs
         self._refit_rows = members.training
-        self.pruned_estimator_ = members.subset(chosen.indices, weights)
+        self.pruned_estimator_ = self._cut(members, chosen)
         self._say(
-            f"kept {chosen.size} of {members.n_members} members: score {chosen.score:.6g}, "
+            f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
             f"all members {self.score_full_:.6g}"
         )
 
     def at(self, target_size: int | float) -> Any:
         """The pruned estimator at another point of the same path, with nothing recomputed.
+
+        Refined as strongly as at the fitted ``target_size``, where ``refine`` says so.
 
         Parameters
         ----------
@@ -457,7 +493,11 @@ default="members"
         point = self.path_.within(budget)
         members = open_members(self.estimator_)
         members.training = self._refit_rows
-        return members.subset(point.indices, point.weight_array)
+        return self._cut(members, point)
+
+    def _cut(self, members: Members, point: PathPoint) -> Any:
+        small = members.subset(point.indices, point.weight_array)
+        return small if self._refinement is None else self._refinement(small)
 
     def _say(self, message: str) -> None:
         if self.verbose:
@@ -523,6 +563,7 @@ def prune(
     scoring: ScorerLike | None = None,
     validation: str = "auto",
     cost: CostLike = "members",
+    refine: str | None = None,
     sample_weight: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -538,7 +579,7 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, validation, cost, n_jobs, random_state, verbose
+    target_size, selector, scoring, validation, cost, refine, n_jobs, random_state, verbose
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
@@ -573,6 +614,7 @@ def prune(
         scoring=scoring,
         validation=validation,
         cost=cost,
+        refine=refine,
         n_jobs=n_jobs,
         random_state=random_state,
         verbose=verbose,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .combiner import Combiner
+from .path import PathPoint, PruningPath
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,55 @@ class Refinement(ABC):
             On the rows that the ensemble was not trained on; where there are none, on its
             training rows out of bag, NaN in those that every member has seen.
         """
+
+
+# Points of a path whose refined score is computed: each costs a few fits.
+_SCORED_POINTS = 10
+
+
+@dataclass(frozen=True)
+class FittedRefinement:
+    """A refinement with the rows it works on: calling it refines a cut ensemble."""
+
+    refinement: Refinement
+    evidence: Evidence
+
+    def __call__(self, estimator: Any) -> Any:
+        return self.refinement.refined(estimator, self.evidence)
+
+
+def refine_path(
+    path: PruningPath, chosen: PathPoint, validation: Any, refinement: Refinement
+) -> tuple[PruningPath, FittedRefinement]:
+    """Fit a refinement at the chosen point and score refined cuts along the path.
+
+    Parameters
+    ----------
+    path : PruningPath
+    chosen : PathPoint
+        One of its points.
+    validation : Validation
+    refinement : Refinement
+
+    Returns
+    -------
+    path : PruningPath
+        With the refined score of the chosen point and of up to nine more, evenly spread.
+    fitted : FittedRefinement
+    """
+    evidence = validation.evidence
+
+    def cut(point: PathPoint) -> Any:
+        return validation.members.subset(point.indices, point.weight_array)
+
+    fitted = FittedRefinement(refinement.fit(cut(chosen), evidence), evidence)
+    spread = np.linspace(0, len(path) - 1, min(len(path), _SCORED_POINTS - 1)).round().astype(int)
+    positions = sorted({*spread.tolist(), path.points.index(chosen)})
+    scores = {
+        position: validation.score_raw(*refinement.cross_fitted(cut(path[position]), evidence))[0]
+        for position in positions
+    }
+    return path.with_refined(scores), fitted
 
 
 _registry: dict[str, type[Refinement] | str] = {"leaves": "ensprune.leaf_refinement:LeafRefinement"}

@@ -28,6 +28,7 @@ from .members.base import Members
 from .objectives.base import class_positions, normalised_weights
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
+from .refine import Labelled
 from .replay import Replay
 
 # Exact outputs of all members on a path are held at once up to this many bytes.
@@ -54,6 +55,8 @@ class Validation:
     mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
         Out-of-bag rows per member; None lets every member speak everywhere.
     n_jobs : int, default=None
+    training : tuple of (X, y, sample_weight), default=None
+        The rows that members were trained on, where those are others and known.
     """
 
     members: Members
@@ -63,6 +66,7 @@ class Validation:
     sample_weight: np.ndarray | None = None
     mask: np.ndarray | None = None
     n_jobs: int | None = None
+    training: tuple[Any, np.ndarray, np.ndarray | None] | None = None
     outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
@@ -114,14 +118,30 @@ class Validation:
         rows: Any = slice(None)
         if self.mask is not None:
             raw = combiner.raw_out_of_bag(outputs, self.mask[list(point.indices)])  # type: ignore[attr-defined]
-            rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
-            if len(rows) == 0:
-                return float("nan"), float("nan")
-            estimator: Any = replay_raw(combiner, raw[:, rows])
-        else:
-            estimator = replay(combiner, outputs)
+            return self.score_raw(combiner, raw)
+        estimator = replay(combiner, outputs)
         score = self._call(self._real(point) or estimator, rows)
         return score, self._standard_error(estimator, rows)
+
+    def score_raw(self, combiner: Combiner, raw: np.ndarray) -> tuple[float, float]:
+        """Score and standard error of raw scores, where they are not NaN.
+
+        Parameters
+        ----------
+        combiner : Combiner
+        raw : ndarray of shape (n_outputs, n_samples)
+        """
+        rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
+        if len(rows) == 0:
+            return float("nan"), float("nan")
+        estimator = replay_raw(combiner, raw[:, rows])
+        return self._call(estimator, rows), self._standard_error(estimator, rows)
+
+    @property
+    def evidence(self) -> list[Labelled]:
+        """All labelled rows that a refinement may use."""
+        judged = Labelled(self.X, self.y, self.sample_weight, seen=self.mask is not None)
+        return [judged] if self.training is None else [judged, Labelled(*self.training, seen=True)]
 
     def _real(self, point: PathPoint) -> Any:
         """The pruned estimator itself, where its responses are more than members' outputs tell.

@@ -17,7 +17,7 @@ from ..link import Identity, Link, Probability
 from ..objectives.convex import ConvexLoss
 from .equations import Equations
 
-_ITERATIONS = 50
+ITERATIONS = 50
 _TOLERANCE = 1e-6
 
 # Probabilities that moved by less in a step have arrived.
@@ -25,7 +25,12 @@ _SETTLED = 1e-4
 
 
 def solve(
-    equations: Equations, link: Link, prior: np.ndarray, damping: float, start: Any = None
+    equations: Equations,
+    link: Link,
+    prior: np.ndarray,
+    damping: float,
+    start: Any = None,
+    iterations: int = ITERATIONS,
 ) -> np.ndarray:
     """Leaf values that fit the equations, damped towards ``prior``.
 
@@ -39,7 +44,9 @@ def solve(
     damping : float
         Positive; infinity returns ``prior``. See :meth:`Equations.ridge`.
     start : ndarray of shape (n_leaves, n_values), default=None
-        Where iterations begin; None is ``prior``.
+        Where iterations begin; None is ``prior``. LSQR begins at ``prior`` always.
+    iterations : int, default=50
+        At most.
 
     Returns
     -------
@@ -50,14 +57,16 @@ def solve(
         return prior
     ridge = equations.ridge(damping)
     if isinstance(link, Identity):
-        return _least_squares(equations, prior, ridge)
+        return _least_squares(equations, prior, ridge, iterations)
     start = prior if start is None else start
     if isinstance(link, Probability):
-        return _on_simplex(equations, prior, ridge, start)
-    return _likelihood(equations, link, prior, ridge, start)
+        return _on_simplex(equations, prior, ridge, start, iterations)
+    return _likelihood(equations, link, prior, ridge, start, iterations)
 
 
-def _least_squares(equations: Equations, prior: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+def _least_squares(
+    equations: Equations, prior: np.ndarray, ridge: np.ndarray, iterations: int
+) -> np.ndarray:
     """Squared error by LSQR on the residual, each leaf's deviation in units of its own damping.
 
     References
@@ -70,13 +79,17 @@ def _least_squares(equations: Equations, prior: np.ndarray, ridge: np.ndarray) -
     unit = 1.0 / np.sqrt(ridge)
     system = diags_array(weight) @ equations.design @ diags_array(unit)
     found = lsqr(
-        system, weight * residual, damp=1.0, atol=_TOLERANCE, btol=_TOLERANCE, iter_lim=_ITERATIONS
+        system, weight * residual, damp=1.0, atol=_TOLERANCE, btol=_TOLERANCE, iter_lim=iterations
     )[0]
     return prior + (unit * found)[:, None]
 
 
 def _on_simplex(
-    equations: Equations, prior: np.ndarray, ridge: np.ndarray, start: np.ndarray
+    equations: Equations,
+    prior: np.ndarray,
+    ridge: np.ndarray,
+    start: np.ndarray,
+    iterations: int,
 ) -> np.ndarray:
     """Brier score over distributions: accelerated gradient steps, each projected leaf by leaf.
 
@@ -100,7 +113,7 @@ def _on_simplex(
     step = 1.0 / (bound + ridge[:, None])  # (n_leaves, 1)
     at = ahead = start
     pace = 1.0
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         slope = equations.pull(weight * (equations.raw(ahead) - equations.target))
         slope += ridge[:, None] * (ahead - prior)
         new = project(ahead - step * slope, total, speaks)
@@ -130,18 +143,26 @@ def project(values: np.ndarray, total: np.ndarray, speaks: np.ndarray | None = N
     """
     if speaks is not None:
         # Far below all others of the row, so that it ends at zero.
-        values = np.where(speaks, values, values.min(axis=1, keepdims=True) - total[:, None] - 1.0)
+        values = np.where(speaks, values, values.min(axis=1, keepdims=True) - total[:, None])
+    if values.shape[1] == 2:
+        first = np.clip(0.5 * (total + values[:, 0] - values[:, 1]), 0.0, total)
+        return np.column_stack([first, total - first])
     descending = -np.sort(-values, axis=1)
     excess = descending.cumsum(axis=1) - total[:, None]
     counts = np.arange(1, values.shape[1] + 1)
     kept = np.maximum((descending * counts > excess).sum(axis=1), 1)
     level = excess[np.arange(len(values)), kept - 1] / kept
     result = np.maximum(values - level[:, None], 0.0)
-    return result if speaks is None else np.where(speaks, result, 0.0)
+    return result
 
 
 def _likelihood(
-    equations: Equations, link: Link, prior: np.ndarray, ridge: np.ndarray, start: np.ndarray
+    equations: Equations,
+    link: Link,
+    prior: np.ndarray,
+    ridge: np.ndarray,
+    start: np.ndarray,
+    iterations: int,
 ) -> np.ndarray:
     """A negative log-likelihood of margins by L-BFGS, deviations in units of their damping."""
     loss = ConvexLoss(link, equations.target, equations.weight)
@@ -158,6 +179,6 @@ def _likelihood(
         ((start - prior) / unit).ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": _ITERATIONS},
+        options={"maxiter": iterations},
     )
     return prior + unit * found.x.reshape(prior.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,12 @@ from .shrinkage import shrunk
 # From strong to weak; what is strongest is to leave the values alone.
 DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 SHRINKAGES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+# Enough along a path on which each solution starts from the last.
+_TRIAL_ITERATIONS = 20
+
+# Weaker dampings are not tried once so many in a row were worse than the best.
+_PATIENCE = 2
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Trial:
             shrunk(self.leaves, strength.shrinkage),
             strength.damping,
             self._last.get(strength.out_of_bag),
+            _TRIAL_ITERATIONS,
         )
         if not np.isinf(strength.damping):
             self._last[strength.out_of_bag] = values
@@ -128,13 +135,26 @@ def choose(
     begin = Strength(np.inf if kept else max(finite), shrinkages[0])
     best = best_of(replace(begin, shrinkage=s) for s in shrinkages)
     bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
-    best = best_of(
-        [best, *(replace(best, damping=d, out_of_bag=bag) for bag in bags for d in finite)]
-    )
+    for bag in bags:
+        best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
     if not np.isinf(best.damping):
         best = best_of([best, *(replace(best, shrinkage=s) for s in shrinkages)])
     total = sum(trial._judge.weight.sum() for trial in trials)
     return best, loss_of(best) / total, loss_of(Strength()) / total
+
+
+def _along(
+    begin: Strength, dampings: Sequence[float], loss_of: Callable[[Strength], float]
+) -> Strength:
+    """The best on the path from strong to weak damping."""
+    path = [replace(begin, damping=damping) for damping in dampings]
+    best = path[0]
+    for position, strength in enumerate(path):
+        if loss_of(strength) < loss_of(best):
+            best = strength
+        elif position - path.index(best) >= _PATIENCE:
+            break
+    return best
 
 
 def folds(labels: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:

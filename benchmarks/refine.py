@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ def tables(max_rows: int, more: Path | None) -> Iterator[tuple[str, np.ndarray, 
             yield name, np.asarray(X, dtype=np.float32)[rows], y[rows], name in REGRESSION
     if more is not None:
         spec = importlib.util.spec_from_file_location("more_tables", more)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         loader = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loader)
         packed = {"flights", "concrete", "hpc_data", "lending_club", *SKLEARN}
@@ -68,7 +69,8 @@ def scores(forest: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         loss = float(((forest.predict(X) - y) ** 2).mean())
         return loss, loss
     proba = forest.predict_proba(X)
-    assert proba.min() >= 0 and np.allclose(proba.sum(axis=1), 1)
+    assert proba.min() >= 0
+    assert np.allclose(proba.sum(axis=1), 1)
     hot = y[:, None] == forest.classes_
     return float(((proba - hot) ** 2).sum(axis=1).mean()), float((forest.predict(X) != y).mean())
 
@@ -123,10 +125,8 @@ def summary(table: pd.DataFrame) -> None:
         print(f"\nmin_samples_leaf={min_leaf}, 200 trees cut to {size}; over {len(rows)} pairs")
         for kind in ("loss", "error"):
             refined, full = rows[f"{kind} refined"], rows[f"full_{kind}"]
-            means: Callable[[str], pd.Series] = lambda name, kind=kind: rows.groupby("set")[
-                f"{kind} {name}"
-            ].mean()
-            worst = (means("refined") / means("cut").clip(lower=1e-12)).max()
+            means = rows.groupby("set")[[f"{kind} refined", f"{kind} cut"]].mean()
+            worst = (means[f"{kind} refined"] / means[f"{kind} cut"].clip(lower=1e-12)).max()
             print(
                 f"  {kind:<5} refined below the full forest's {share(refined < full)}; "
                 f"below fresh trees' {share(refined < rows[f'{kind} fresh'])}, cut alone "

@@ -22,7 +22,6 @@ class HasLeaves(ABC):
     """
 
     estimator: Any
-    n_members: int
 
     @abstractmethod
     def leaves(self) -> Leaves:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _num_samples
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from .base import Members, open_members, shallow_copy
-from .leaves import Leaves, TreeNodes, gather, positions
+from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
 from .xgboost_model import (
     Layout,
@@ -354,27 +354,19 @@ class XGBoostMembers(Members, HasLeaves):
 
     @cached_property
     def _nodes(self) -> list[TreeNodes]:
-        return [TreeNodes(*arrays) for arrays in tree_nodes(self._model)]
+        return tree_nodes(self._model)
 
     def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
-        # One reads what is in a leaf faster than which it is: so its number in the tree is put
+        # What is in a leaf is read faster than which it is: so its number in the tree is put
         # there, small enough for float32.
-        places = positions(self._nodes)
-        first = np.array(
-            [
-                at.max(initial=0) + 1 - len(t.leaves)
-                for at, t in zip(places, self._nodes, strict=True)
-            ]
-        )
-        numbers = [np.arange(len(tree.leaves)) for tree in self._nodes]
-        numbered = XGBoostMembers(
-            load(with_leaf_values(self._model, numbers), self._layout.runtime)
-        )
-        model = numbered._leaf_booster(None)
+        counts = [len(tree.leaves) for tree in self._nodes]
+        model = with_leaf_values(self._model, [np.arange(count) for count in counts])
+        numbered = XGBoostMembers(load(model, self._layout.runtime))._leaf_booster(None)
         X, n_samples = self._rows(X)
-        result = np.empty((n_samples, len(numbers)), dtype=np.int32)
+        result: np.ndarray = np.empty((n_samples, len(counts)), dtype=np.int32)
         for rows in gen_batches(n_samples, _ROWS) if n_samples else ():
-            result[rows] = np.rint(self._margin(model, X, rows))
+            result[rows] = np.rint(self._margin(numbered, X, rows))
+        first = np.cumsum([0, *counts[:-1]])
         return result + first.astype(np.int32)
 
     def with_leaf_values(self, values: np.ndarray) -> Any:
@@ -385,9 +377,10 @@ class XGBoostMembers(Members, HasLeaves):
 
     def row_weights(self, y: np.ndarray) -> np.ndarray | None:
         factor = getattr(self.estimator, "scale_pos_weight", None)
-        if factor is None or not isinstance(self._link, Logistic):
+        classes = self.combiner.classes
+        if factor is None or classes is None or not isinstance(self._link, Logistic):
             return None
-        return np.where(y == self.combiner.classes[1], factor, 1.0)
+        return np.where(y == classes[1], factor, 1.0)
 
 
 open_members.register(xgboost.XGBModel, XGBoostMembers)

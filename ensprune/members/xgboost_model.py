@@ -291,8 +291,8 @@ def _copied_dicts(node: Any) -> Any:
     return node
 
 
-def tree_nodes(model: dict[str, Any]) -> list[tuple[np.ndarray, ...]]:
-    """Of each tree: left and right children, values and sums of second derivatives of its nodes.
+def tree_nodes(model: dict[str, Any]) -> list[TreeNodes]:
+    """The nodes of each tree, weighted by their sums of second derivatives.
 
     Values, shape (n_nodes, 1), have dart's ``weight_drop`` in them.
     """
@@ -300,7 +300,7 @@ def tree_nodes(model: dict[str, Any]) -> list[tuple[np.ndarray, ...]]:
     for tree, factor in zip(trees_of(model)["trees"], _drops(model), strict=True):
         values = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
         result.append(
-            (
+            TreeNodes(
                 np.asarray(tree["left_children"]),
                 np.asarray(tree["right_children"]),
                 (values * factor)[:, None],

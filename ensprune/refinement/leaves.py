@@ -143,7 +143,7 @@ def project(values: np.ndarray, total: np.ndarray, speaks: np.ndarray | None = N
     """
     if speaks is not None:
         # Far below all others of the row, so that it ends at zero.
-        values = np.where(speaks, values, values.min(axis=1, keepdims=True) - total[:, None])
+        values = np.where(speaks, values, values.min(axis=1, keepdims=True) - 2 * total[:, None])
     if values.shape[1] == 2:
         first = np.clip(0.5 * (total + values[:, 0] - values[:, 1]), 0.0, total)
         return np.column_stack([first, total - first])

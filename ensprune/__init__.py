@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 from .pruner import EnsemblePruner, prune
 
 if TYPE_CHECKING:
+    from .leaf_refinement import refine_leaves
     from .mlp import MLPPruner
 
-__all__ = ["EnsemblePruner", "MLPPruner", "prune"]
+__all__ = ["EnsemblePruner", "MLPPruner", "prune", "refine_leaves"]
 __version__ = "0.1.0"
 
 
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from .mlp import MLPPruner
 
         return MLPPruner
+    if name == "refine_leaves":
+        from .leaf_refinement import refine_leaves
+
+        return refine_leaves
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

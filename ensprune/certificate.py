@@ -6,7 +6,7 @@ Everything here looks at rows that had no part in choosing members.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ from .bounds import bootstrap_bound, mean_bound, resampled
 from .path import PathPoint, PruningPath
 from .replay import Replay
 from .validation import Validation, hold_out
+
+Refine = Callable[[Any], Any]
 
 # The next size to test is at most this share of the last: tests of nearly the same ensemble say
 # nearly the same, and each is one more chance to stop by bad luck.
@@ -147,11 +149,13 @@ class Auditor:
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def bound_of(self, point: PathPoint) -> Certificate:
-        """A bound on the loss of one sub-ensemble of a size fixed beforehand."""
-        return next(self._certificates([point], None))
+    def bound_of(self, point: PathPoint, refine: Refine | None = None) -> Certificate:
+        """A bound on the loss of one sub-ensemble of a size fixed beforehand, refined or not."""
+        return next(self._certificates([point], None, refine))
 
-    def smallest(self, path: PruningPath, tolerance: float) -> tuple[PathPoint, Certificate]:
+    def smallest(
+        self, path: PruningPath, tolerance: float, refine: Refine | None = None
+    ) -> tuple[PathPoint, Certificate]:
         """The smallest sub-ensemble that is certified to lose no more than ``tolerance``.
 
         Sizes are tested from the full ensemble downwards, each against the hypothesis that its
@@ -163,6 +167,8 @@ class Auditor:
         path : PruningPath
             Its last point is the full ensemble.
         tolerance : float
+        refine : callable, default=None
+            What refines a cut ensemble, on other rows; the refined one is tested then.
 
         References
         ----------
@@ -173,7 +179,9 @@ class Auditor:
         kept = full, self._unpruned(full, tolerance)
         position = 0
         points = list(_spaced(path.points[:-1]))
-        for position, certificate in enumerate(self._certificates(points, tolerance), start=1):
+        for position, certificate in enumerate(
+            self._certificates(points, tolerance, refine), start=1
+        ):
             if not certificate.bound <= tolerance:
                 break
             kept = points[position - 1], certificate
@@ -197,11 +205,19 @@ class Auditor:
         )
 
     def _certificates(
-        self, points: Sequence[PathPoint], tolerance: float | None
+        self, points: Sequence[PathPoint], tolerance: float | None, refine: Refine | None
     ) -> Iterator[Certificate]:
         n_full = self.validation.members.n_members
-        answers = self.validation.replays([self.validation.everyone, *points])
+        validation = self.validation
+        unrefined = points if refine is None else ()
+        answers = validation.replays([validation.everyone, *unrefined])
         full, full_rows = next(answers)
+        if refine is not None:
+            cuts = (validation.members.subset(p.indices, p.weight_array) for p in points)
+            answers = (
+                validation.replay_of(refine(cut), point)
+                for cut, point in zip(cuts, points, strict=True)
+            )
         for point, (pruned, rows) in zip(points, answers, strict=True):
             # Out of bag, whoever speaks for the pruned ensemble speaks for the full one too.
             same = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ class PathPoint:
         Factors on the members' native weights; None leaves those as they are.
     score, score_se : float, default=nan
         The asked metric on the validation data, and its standard error.
+    score_refined : float, default=nan
+        The asked metric of the refined sub-ensemble, cross-fitted; NaN where not computed.
     """
 
     indices: tuple[int, ...]
@@ -38,6 +40,7 @@ class PathPoint:
     weights: tuple[float, ...] | None = None
     score: float = float("nan")
     score_se: float = float("nan")
+    score_refined: float = float("nan")
 
     @property
     def size(self) -> int:
@@ -116,10 +119,21 @@ class PruningPath:
             )
         return affordable[-1]
 
-    def keeping(self, score: float) -> PathPoint | None:
-        """The cheapest point that scores at least ``score``; None where there is none."""
-        slack = _SLACK * max(1.0, abs(score))
-        enough = [point for point in self.points if point.score >= score - slack]
+    def keeping(self, score: float, refined: bool = False) -> PathPoint | None:
+        """The cheapest point that scores at least ``score``; None where there is none.
+
+        Parameters
+        ----------
+        score : float
+        refined : bool, default=False
+            Whether it is the refined score that has to be high enough.
+        """
+        least = score - _SLACK * max(1.0, abs(score))
+        enough = [
+            point
+            for point in self.points
+            if (point.score_refined if refined else point.score) >= least
+        ]
         return min(enough, key=lambda point: point.cost, default=None)
 
     def within_one_standard_error(self) -> PathPoint:
@@ -154,6 +168,13 @@ class PruningPath:
         )
         return replace(self, points=points)
 
+    def with_refined(self, scores: Mapping[int, float]) -> PruningPath:
+        """A copy with the refined scores of the points at these positions."""
+        points = list(self.points)
+        for position, score in scores.items():
+            points[position] = replace(points[position], score_refined=score)
+        return replace(self, points=tuple(points))
+
     def to_frame(self) -> pd.DataFrame:
         """One row per point.
 
@@ -162,6 +183,7 @@ class PruningPath:
         pandas.DataFrame
             Columns ``size`` (members), ``cost`` (in the unit asked for), ``score`` and
             ``score_se`` (the asked metric on validation data and its standard error),
+            ``score_refined`` (the same after ``refine``; NaN where not computed),
             ``objective`` (the selector's own), ``indices`` and ``weights`` (tuples; None is the
             members' native weights).
         """
@@ -171,6 +193,7 @@ class PruningPath:
                 "cost": [point.cost for point in self.points],
                 "score": [point.score for point in self.points],
                 "score_se": [point.score_se for point in self.points],
+                "score_refined": [point.score_refined for point in self.points],
                 "objective": [point.objective for point in self.points],
                 "indices": [point.indices for point in self.points],
                 "weights": [point.weights for point in self.points],

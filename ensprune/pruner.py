@@ -38,6 +38,8 @@ from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
+from .path import PathPoint
+from .refine import make_refinement
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
 from .validation import Validation, hold_out
@@ -94,6 +96,11 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
         on validation rows), or the numbers given.
+    refine : {"leaves"}, default=None
+        What is fitted anew after the cut: ``"leaves"``, the leaf values of all kept trees
+        together (:func:`ensprune.refine_leaves` says how, and for which families). Out of bag
+        they are fitted to the training rows; with a hold-out to training and held-out rows, with
+        a frozen ensemble to the rows given. How strongly is chosen at ``target_size``.
     n_jobs : int, default=None
         Threads for reading members and scoring candidates. None is 1 unless in a
         ``joblib.parallel_config`` context; -1 is all processors.
@@ -131,9 +138,12 @@ default="members"
         ``confidence`` is given the members were chosen on these rows, so ``score_pruned_`` is
         optimistic. Out of bag, a row is judged
         by the kept members that have not seen it, about a third of them, which makes it
-        pessimistic for small sizes.
+        pessimistic for small sizes. With ``refine``, ``score_pruned_`` is the
+        ``score_refined`` of the path: each row predicted by a copy refined without it.
     cost_full_, cost_pruned_ : float
         Total cost before and after.
+    refinement_ : object
+        With ``refine``: what was chosen and what it is worth, a frozen dataclass.
     selector_result_ : object
         What the selector reports: a frozen dataclass.
     classes_ : ndarray of shape (n_classes,)
@@ -180,6 +190,7 @@ default="members"
             Interval(numbers.Real, 0, 1, closed="neither"),
         ],
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
+        "refine": [str, None],
         "n_jobs": [None, numbers.Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -196,6 +207,7 @@ default="members"
         confidence: float | None = None,
         validation: str | float = "auto",
         cost: CostLike = "members",
+        refine: str | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -209,6 +221,7 @@ default="members"
         self.confidence = confidence
         self.validation = validation
         self.cost = cost
+        self.refine = refine
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -286,6 +299,8 @@ default="members"
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         selector = make_selector(self.selector)
+        if self.refine is not None:
+            make_refinement(self.refine, self.n_jobs, self.random_state)
 
         if X_val is not None:
             X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
@@ -295,7 +310,10 @@ default="members"
                     sample_weight_val, X_val, ensure_non_negative=True
                 )
             members = self._open(X, y, sample_weight, fit_params)
-            judges = self._judges(members, X_val, y_val, sample_weight_val)
+            # What a frozen ensemble was trained on is not known.
+            fitted_here = not isinstance(self.estimator, FrozenEstimator)
+            training = (X, y, sample_weight) if fitted_here else None
+            judges = self._judges(members, X_val, y_val, sample_weight_val, training=training)
         elif isinstance(self.estimator, FrozenEstimator):
             judges = self._frozen_judges(X, y, sample_weight)
         else:
@@ -381,8 +399,10 @@ default="members"
             else value
             for name, value in fit_params.items()
         }
-        members = self._open(*_rows(X, y, sample_weight, train), aligned)
-        return self._judges(members, *_rows(X, y, sample_weight, held_out))
+        training = _rows(X, y, sample_weight, train)
+        members = self._open(*training, aligned)
+        judged = _rows(X, y, sample_weight, held_out)
+        return self._judges(members, *judged, training=training)
 
     def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Judges:
         mask = members.out_of_bag(_num_samples(X))
@@ -394,15 +414,21 @@ default="members"
         return self._judges(members, X, y, weight, mask)
 
     def _judges(
-        self, members: Members, X: Any, y: np.ndarray, weight: Any, mask: Any = None
+        self,
+        members: Members,
+        X: Any,
+        y: np.ndarray,
+        weight: Any,
+        mask: Any = None,
+        training: Any = None,
     ) -> Judges:
         """Validation on all rows to choose by, or on two halves to choose and to certify by."""
         self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
         scorer = self._scorer(members)
+        limit = self.memory_limit
         if self.confidence is None:
-            return Validation(
-                members, X, y, scorer, weight, mask, self.n_jobs, self.memory_limit
-            ), None
+            everything = X, y, scorer, weight, mask, self.n_jobs, limit, training
+            return Validation(members, *everything), None
         halves = certification_split(
             y, self.confidence, members.combiner.classes is not None, self.random_state
         )
@@ -414,7 +440,8 @@ default="members"
                 None if weight is None else weight[rows],
                 None if mask is None else mask[:, rows],
                 self.n_jobs,
-                None if self.memory_limit is None else self.memory_limit // 2,
+                None if limit is None else limit // 2,
+                training,
             )
             for rows in halves
         )
@@ -474,12 +501,24 @@ default="members"
                 len(validation.y),
                 self.random_state,
             )
+        refinement = None
+        if self.refine is not None:
+            refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
         choice = choose(
-            problem, selector, validation, auditor, self.target_size, float(self.tolerance)
+            problem,
+            selector,
+            validation,
+            self.target_size,
+            float(self.tolerance),
+            auditor,
+            refinement,
         )
         path, chosen = choice.path, choice.point
 
         self.certificate_ = choice.certificate
+        self._refinement = choice.refinement
+        if self.refine is not None:
+            self.refinement_ = None if self._refinement is None else self._refinement.report
         self.estimator_ = members.estimator
         self.path_ = path
         self.selector_result_ = path.result
@@ -490,19 +529,21 @@ default="members"
         self.weights_ = np.ones(chosen.size) if weights is None else weights
         self.n_members_ = chosen.size
         self.score_full_ = (certification or validation).score_full()[0]
-        self.score_pruned_ = chosen.score
+        self.score_pruned_ = chosen.score if self._refinement is None else chosen.score_refined
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost
         self._costs = costs
         self._refit_rows = members.training
-        self.pruned_estimator_ = members.subset(chosen.indices, weights)
+        self.pruned_estimator_ = self._cut(members, chosen)
         self._say(
-            f"kept {chosen.size} of {members.n_members} members: score {chosen.score:.6g}, "
+            f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
             f"all members {self.score_full_:.6g}"
         )
 
     def at(self, target_size: int | float) -> Any:
         """The pruned estimator at another point of the same path, with nothing recomputed.
+
+        Refined as strongly as at the fitted ``target_size``, where ``refine`` says so.
 
         Parameters
         ----------
@@ -537,7 +578,11 @@ default="members"
         point = self.path_.within(budget)
         members = open_members(self.estimator_)
         members.training = self._refit_rows
-        return members.subset(point.indices, point.weight_array)
+        return self._cut(members, point)
+
+    def _cut(self, members: Members, point: PathPoint) -> Any:
+        small = members.subset(point.indices, point.weight_array)
+        return small if self._refinement is None else self._refinement(small)
 
     def _say(self, message: str) -> None:
         if self.verbose:
@@ -605,6 +650,7 @@ def prune(
     confidence: float | None = None,
     validation: str = "auto",
     cost: CostLike = "members",
+    refine: str | None = None,
     sample_weight: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -621,7 +667,7 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, tolerance, confidence, validation, cost, n_jobs, \
+    target_size, selector, scoring, tolerance, confidence, validation, cost, refine, n_jobs, \
 random_state, verbose, memory_limit
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -659,6 +705,7 @@ random_state, verbose, memory_limit
         confidence=confidence,
         validation=validation,
         cost=cost,
+        refine=refine,
         n_jobs=n_jobs,
         random_state=random_state,
         verbose=verbose,

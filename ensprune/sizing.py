@@ -13,6 +13,7 @@ import numpy as np
 
 from .certificate import Auditor, Certificate
 from .path import PathPoint, PruningPath
+from .refine import FittedRefinement, Refinement, refine_path
 from .selectors.base import Problem, Selector
 from .validation import Validation
 
@@ -22,20 +23,22 @@ _FEW = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """A scored path, the point chosen on it, and what is certified of that."""
+    """A scored path, the point chosen on it, what is certified of that, and what refines it."""
 
     path: PruningPath
     point: PathPoint
     certificate: Certificate | None
+    refinement: FittedRefinement | None
 
 
 def choose(
     problem: Problem,
     selector: Selector,
     validation: Validation,
-    auditor: Auditor | None,
     target_size: Any,
     tolerance: float,
+    auditor: Auditor | None = None,
+    refinement: Refinement | None = None,
 ) -> Choice:
     """Search, score the path, and take the point that ``target_size`` asks for.
 
@@ -45,36 +48,54 @@ def choose(
     selector : Selector
     validation : Validation
         The rows that choose.
-    auditor : Auditor or None
-        The rows that certify; scores of the path are then those on them.
     target_size : int, float, "auto" or "1se"
     tolerance : float
         Of ``"auto"``.
+    auditor : Auditor, default=None
+        The rows that certify; scores of the path are then those on them.
+    refinement : Refinement, default=None
+        What is done to the ensemble once it is cut; ``"auto"`` then looks at refined scores too.
 
     Returns
     -------
     Choice
     """
-    if target_size == "auto":
-        enough = validation.score_full()[0] - tolerance
+    automatic = target_size == "auto"
+    enough = validation.score_full()[0] - tolerance if automatic else None
+    if automatic or target_size == "1se":
         # Tests go from the full ensemble downwards.
         path = climb(problem, selector, validation.score_path, None if auditor else enough)
-        if auditor is not None:
-            path = auditor.validation.score_path(path)
-            return Choice(path, *auditor.smallest(path, tolerance))
-        return Choice(path, path.keeping(enough) or path[-1], None)
-    if target_size == "1se":
-        path = climb(problem, selector, validation.score_path, None)
-        position = path.points.index(path.within_one_standard_error())
+        if enough is not None:
+            point = path.keeping(enough) or path[-1]
+        else:
+            point = path.within_one_standard_error()
     else:
         path = selector.select(problem)
-        position = path.points.index(path.within(problem.budget))
         if auditor is None:
             path = validation.score_path(path)
+        point = path.within(problem.budget)
+    at = path.points.index(point)
+
+    fitted = None
+    if refinement is not None:
+        path, fitted = refine_path(path, path[at], validation, refinement)
+        if enough is not None:
+            at = path.points.index(path.keeping(enough, refined=True) or path[at])
     if auditor is None:
-        return Choice(path, path[position], None)
+        return Choice(path, path[at], None, fitted)
+
     path = auditor.validation.score_path(path)
-    return Choice(path, path[position], auditor.bound_of(path[position]))
+    if automatic:
+        point, certificate = auditor.smallest(path, tolerance, fitted)
+        at = path.points.index(point)
+        if point.size == problem.n_members:  # as it is: nothing was certified
+            fitted = None
+    else:
+        certificate = auditor.bound_of(path[at], fitted)
+    if fitted is not None:
+        score = auditor.validation.score_full()[0] - certificate.loss
+        path = path.with_refined({at: score})
+    return Choice(path, path[at], certificate, fitted)
 
 
 def rungs(costs: np.ndarray) -> list[float]:

@@ -18,11 +18,12 @@ from sklearn.utils import _safe_indexing
 
 from .averages import sample_losses
 from .combiner import Combiner
-from .members.base import Members
+from .members.base import Members, open_members
 from .members.reading import read_members
 from .objectives.base import normalised_weights
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
+from .refine import Labelled
 from .replay import Replay
 from .room import Room
 from .storage import blocks_of, on_disk, release
@@ -50,6 +51,8 @@ class Validation:
     n_jobs : int, default=None
     memory_limit : int, default=None
         Bytes that judging the members may take. Outputs that do not fit go to a temporary file.
+    training : tuple of (X, y, sample_weight), default=None
+        The rows that members were trained on, where those are others and known.
     """
 
     members: Members
@@ -60,6 +63,7 @@ class Validation:
     mask: np.ndarray | None = None
     n_jobs: int | None = None
     memory_limit: int | None = None
+    training: tuple[Any, np.ndarray, np.ndarray | None] | None = None
     outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
@@ -180,6 +184,37 @@ class Validation:
                 return self._outputs_on(X, indices=needed, dtype=np.float64)
 
             yield from self._replays(some, read, needed)
+
+    def replay_of(self, refined: Any, point: PathPoint) -> tuple[Replay, np.ndarray]:
+        """The same of an estimator that was cut to the members of ``point`` and then refined."""
+        members = open_members(refined)
+        combiner = members.bind(self.X)
+        outputs = members.outputs(self.X, self.n_jobs, dtype=np.float64)
+        if self.mask is None:
+            return replay(combiner, outputs), np.arange(len(self.y))
+        mask = self.mask[list(point.indices)]
+        raw = combiner.raw_out_of_bag(outputs, mask)  # type: ignore[attr-defined]
+        rows = np.flatnonzero(mask.any(axis=0))
+        return replay_raw(combiner, raw[:, rows]), rows
+
+    @property
+    def evidence(self) -> list[Labelled]:
+        """All labelled rows that a refinement may use."""
+        judged = Labelled(self.X, self.y, self.sample_weight, seen=self.mask is not None)
+        return [judged] if self.training is None else [judged, Labelled(*self.training, seen=True)]
+
+    def score_raw(self, combiner: Combiner, raw: np.ndarray) -> tuple[float, float]:
+        """Score and standard error of raw scores, where they are not NaN.
+
+        Parameters
+        ----------
+        combiner : Combiner
+        raw : ndarray of shape (n_outputs, n_samples)
+        """
+        rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
+        if len(rows) == 0:
+            return float("nan"), float("nan")
+        return self._score(replay_raw(combiner, raw[:, rows]), rows)
 
     def _as_held(self, rows: slice, X: Any) -> np.ndarray:
         return self.outputs[:, :, rows]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -13,11 +16,13 @@ from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Logistic, Probability, Softmax
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
+from .leaves import Leaves, TreeNodes, gather, positions
+from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
 from .sampling import unseen_rows
-from .trees import is_tree, leaf_outputs, scaled
+from .trees import is_tree, leaf_outputs, nodes_of, scaled, with_values
 
 
-class BaggingMembers(Members):
+class BaggingMembers(Members, HasLeaves):
     """Base estimators on their own rows and columns; the prediction is their mean.
 
     A base classifier without ``predict_proba`` votes: its output is one-hot. One that missed a
@@ -53,14 +58,7 @@ class BaggingMembers(Members):
         dtype: type = np.float32,
     ) -> np.ndarray:
         chosen = range(self.n_members) if indices is None else indices
-        X = validate_data(
-            self.estimator,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=None,
-            ensure_all_finite=False,
-            reset=False,
-        )
+        X = self._validated(X)
         shape = (self.n_outputs, X.shape[0])
 
         def read(t: int) -> np.ndarray:
@@ -68,6 +66,16 @@ class BaggingMembers(Members):
             return self._read(self.estimator.estimators_[t], columns, shape, dtype)
 
         return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def _validated(self, X: Any) -> Any:
+        return validate_data(
+            self.estimator,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=None,
+            ensure_all_finite=False,
+            reset=False,
+        )
 
     def _read(self, member: Any, X: Any, shape: tuple[int, int], dtype: type) -> np.ndarray:
         """One member's output (n_outputs, n_samples) on its own columns."""
@@ -99,6 +107,67 @@ class BaggingMembers(Members):
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
+
+    def leaves(self) -> Leaves:
+        trees = self._nodes()
+        speaks = None
+        if self.combiner.classes is not None:
+            speaks = [
+                np.isin(np.arange(self.n_outputs), tree.classes_)
+                for tree in self.estimator.estimators_
+            ]
+        return gather(trees, np.full(len(trees), 1.0 / len(trees)), speaks=speaks)
+
+    def _nodes(self) -> list[TreeNodes]:
+        """Nodes of all trees, values in the ensemble's classes; a missed one's are zero."""
+        if not self.carries_weights:
+            raise TypeError(no_leaves(self))
+        result = []
+        for tree in self.estimator.estimators_:
+            refuse_constraints(type(tree).__name__, tree.criterion, tree.monotonic_cst)
+            nodes = nodes_of(tree)
+            if self.combiner.classes is not None:
+                values = np.zeros((len(nodes.values), self.n_outputs))
+                values[:, tree.classes_] = nodes.values
+                nodes = replace(nodes, values=values)
+            result.append(nodes)
+        return result
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        bagging = self.estimator
+        X = self._validated(X)
+
+        def read(t: int, at: np.ndarray) -> np.ndarray:
+            return at[bagging.estimators_[t].apply(X[:, bagging.estimators_features_[t]])]
+
+        places = positions(self._nodes())
+        columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
+            delayed(read)(t, at) for t, at in enumerate(places)
+        )
+        return np.stack(columns, axis=1)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        tree_of = self.leaves().tree
+        trees = []
+        for t, tree in enumerate(self.estimator.estimators_):
+            own = values[tree_of == t]
+            if self.combiner.classes is not None:
+                own = own[:, tree.classes_]
+            trees.append(with_values(tree, own))
+        return shallow_copy(self.estimator, without=STALE, estimators_=trees)
+
+    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
+        bagging = clone(self.estimator).set_params(
+            n_estimators=self.n_members,
+            oob_score=False,
+            warm_start=False,
+            verbose=0,
+            random_state=random_state,
+        )
+        return bagging.fit(X, y, sample_weight=sample_weight)
+
+    def row_weights(self, y: np.ndarray) -> np.ndarray | None:
+        return class_weights(self.estimator.estimator_, y)
 
 
 class BaggedDecisions(BaggingMembers):

@@ -15,13 +15,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Logistic, Softmax
 from .base import Members, open_members, shallow_copy
-from .trees import leaf_outputs, scaled
+from .leaves import Leaves, gather, positions
+from .refittable import HasLeaves, refuse_constraints
+from .trees import leaf_outputs, nodes_of, scaled, with_values
 
 # One entry per stage, in stage order.
 _PER_STAGE = ("train_score_", "oob_improvement_", "oob_scores_")
 
 
-class BoostingMembers(Members):
+class BoostingMembers(Members, HasLeaves):
     """Stages: all trees of one round, times the learning rate, added to the initial score."""
 
     def __init__(self, boosting: Any):
@@ -93,11 +95,15 @@ class BoostingMembers(Members):
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)
-        boosting = self.estimator
-        stages = boosting.estimators_[kept]
+        stages = self.estimator.estimators_[kept]
         if factors is not None:
             for stage, factor in zip(stages, factors, strict=True):
                 stage[:] = [scaled(tree, factor) for tree in stage]
+        return self._with_stages(stages, kept)
+
+    def _with_stages(self, stages: np.ndarray, kept: np.ndarray) -> Any:
+        """The ensemble with the stages ``kept``, as they are in ``stages``."""
+        boosting = self.estimator
         per_stage = {
             name: getattr(boosting, name)[kept]
             for name in _PER_STAGE
@@ -114,6 +120,32 @@ class BoostingMembers(Members):
             n_estimators_=len(kept),
             **per_stage,
         )
+
+    def leaves(self) -> Leaves:
+        stages = self.estimator.estimators_
+        refuse_constraints(type(self.estimator).__name__, self.estimator.loss, None)
+        rate = float(self.estimator.learning_rate)
+        output = np.tile(np.arange(stages.shape[1]), len(stages)) if stages.shape[1] > 1 else None
+        trees = [nodes_of(tree) for tree in stages.flat]
+        return gather(trees, np.full(len(trees), rate), output)
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        trees = list(self.estimator.estimators_.flat)
+        X = self._validated(X)
+        places = positions([nodes_of(tree) for tree in trees])
+        columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
+            delayed(lambda at, tree: at[tree.tree_.apply(X)])(at, tree)
+            for at, tree in zip(places, trees, strict=True)
+        )
+        return np.stack(columns, axis=1)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        tree_of = self.leaves().tree
+        stages = self.estimator.estimators_.copy()
+        stages.flat = [
+            with_values(tree, values[tree_of == t]) for t, tree in enumerate(stages.flat)
+        ]
+        return self._with_stages(stages, np.arange(len(stages)))
 
 
 open_members.register(GradientBoostingClassifier, BoostingMembers)

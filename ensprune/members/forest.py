@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -18,14 +19,16 @@ from sklearn.utils.validation import check_is_fitted
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Probability
 from .base import Members, open_members, shallow_copy
+from .leaves import Leaves, gather, positions
+from .refittable import HasLeaves, refuse_constraints
 from .sampling import unseen_rows
-from .trees import leaf_outputs, scaled
+from .trees import leaf_outputs, nodes_of, scaled, with_values
 
 # Computed from the rows the whole forest left out: meaningless for some of its trees.
 STALE = ("oob_score_", "oob_decision_function_", "oob_prediction_")
 
 
-class ForestMembers(Members):
+class ForestMembers(Members, HasLeaves):
     """The trees of a forest: outputs are leaf values, the prediction is their mean."""
 
     def __init__(self, forest: Any):
@@ -85,6 +88,40 @@ class ForestMembers(Members):
         if not forest.bootstrap:
             return None
         return unseen_rows(forest, n_samples, getattr(forest, "_n_samples", None))
+
+    def leaves(self) -> Leaves:
+        forest = self.estimator
+        refuse_constraints(type(forest).__name__, forest.criterion, forest.monotonic_cst)
+        nodes = [nodes_of(tree) for tree in forest.estimators_]
+        return gather(nodes, np.full(len(nodes), 1.0 / len(nodes)))
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        trees = self.estimator.estimators_
+        X = self.estimator._validate_X_predict(X)
+        places = positions([nodes_of(tree) for tree in trees])
+        columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
+            delayed(lambda at, tree: at[tree.tree_.apply(X)])(at, tree)
+            for at, tree in zip(places, trees, strict=True)
+        )
+        return np.stack(columns, axis=1)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        tree_of = self.leaves().tree
+        trees = [
+            with_values(tree, values[tree_of == t])
+            for t, tree in enumerate(self.estimator.estimators_)
+        ]
+        return shallow_copy(self.estimator, without=STALE, estimators_=trees)
+
+    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
+        forest = clone(self.estimator).set_params(
+            n_estimators=self.n_members,
+            oob_score=False,
+            warm_start=False,
+            verbose=0,
+            random_state=random_state,
+        )
+        return forest.fit(X, y, sample_weight=sample_weight)
 
 
 open_members.register(RandomForestClassifier, ForestMembers)

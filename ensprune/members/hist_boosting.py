@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, Softmax
 from .base import Members, map_members, open_members, shallow_copy
+from .leaves import Leaves, TreeNodes, gather, positions
+from .refittable import HasLeaves, refuse_constraints
 
 
-class HistBoostingMembers(Members):
+class HistBoostingMembers(Members, HasLeaves):
     """Boosting iterations: the learning rate is in the leaves, the offset is the baseline."""
 
     def __init__(self, boosting: Any):
@@ -50,8 +52,14 @@ class HistBoostingMembers(Members):
         indices: Indices | None = None,
         dtype: type = np.float32,
     ) -> np.ndarray:
-        boosting = self.estimator
         chosen = range(self.n_members) if indices is None else indices
+        return self._read(self.estimator._predictors, X, n_jobs, chosen, dtype)
+
+    def _read(
+        self, stages: list[Any], X: Any, n_jobs: int | None, chosen: Indices, dtype: type
+    ) -> np.ndarray:
+        """Values of the leaves that rows fall into, (n_chosen, n_trees_per_stage, n_samples)."""
+        boosting = self.estimator
         X = boosting._preprocess_X(X, reset=False)
         bitsets, feature_map = boosting._bin_mapper.make_known_categories_bitsets()
 
@@ -60,7 +68,7 @@ class HistBoostingMembers(Members):
             return np.stack(
                 [
                     tree.predict(X, known_cat_bitsets=bitsets, f_idx_map=feature_map, n_threads=1)
-                    for tree in boosting._predictors[t]
+                    for tree in stages[t]
                 ]
             )
 
@@ -79,6 +87,11 @@ class HistBoostingMembers(Members):
                 [_scaled(tree, factor) for tree in stage]
                 for stage, factor in zip(predictors, factors, strict=True)
             ]
+        return self._with_stages(predictors, kept)
+
+    def _with_stages(self, predictors: list[Any], kept: np.ndarray) -> Any:
+        """The ensemble with the iterations ``kept``, as they are in ``predictors``."""
+        boosting = self.estimator
         # The histories start with the score before the first iteration.
         history = np.concatenate([[0], kept + 1])
         histories = {
@@ -87,6 +100,54 @@ class HistBoostingMembers(Members):
             if len(getattr(boosting, name, ())) == self.n_members + 1
         }
         return shallow_copy(boosting, _predictors=predictors, max_iter=len(kept), **histories)
+
+    def _trees(self) -> list[Any]:
+        return [tree for stage in self.estimator._predictors for tree in stage]
+
+    def leaves(self) -> Leaves:
+        boosting = self.estimator
+        refuse_constraints(type(boosting).__name__, boosting.loss, boosting.monotonic_cst)
+        trees = [_nodes_of(tree) for tree in self._trees()]
+        per_stage = boosting.n_trees_per_iteration_
+        output = np.tile(np.arange(per_stage), self.n_members) if per_stage > 1 else None
+        return gather(trees, np.ones(len(trees)), output)
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        # A predictor says what is in a leaf, not which it is: so its number is put there.
+        at = positions([_nodes_of(tree) for tree in self._trees()])
+        stages, t = [], 0
+        for stage in self.estimator._predictors:
+            stages.append(
+                [_with_values(tree, at[t + i][at[t + i] >= 0]) for i, tree in enumerate(stage)]
+            )
+            t += len(stage)
+        found = self._read(stages, X, n_jobs, range(self.n_members), np.float64)
+        return found.reshape(t, -1).T.astype(np.int32)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        tree_of = self.leaves().tree
+        stages, t = [], 0
+        for stage in self.estimator._predictors:
+            own = [values[tree_of == t + i, 0] for i in range(len(stage))]
+            stages.append([_with_values(*pair) for pair in zip(stage, own, strict=True)])
+            t += len(stage)
+        return self._with_stages(stages, np.arange(self.n_members))
+
+
+def _nodes_of(tree: Any) -> TreeNodes:
+    """A TreePredictor's nodes."""
+    nodes = tree.nodes
+    inner = nodes["is_leaf"] == 0
+    left, right = (np.where(inner, nodes[side].astype(np.intp), -1) for side in ("left", "right"))
+    return TreeNodes(left, right, nodes["value"][:, None], nodes["count"])
+
+
+def _with_values(tree: Any, values: np.ndarray) -> Any:
+    """A copy of a TreePredictor with other values in its leaves, in the order of their nodes."""
+    result = copy.copy(tree)
+    result.nodes = tree.nodes.copy()
+    result.nodes["value"][_nodes_of(tree).leaves] = values
+    return result
 
 
 def _scaled(tree: Any, factor: float) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import gen_batches
 
+from .leaves import TreeNodes
+
 # Up to this many classes a gather per class over a contiguous row of leaf values is faster than
 # gathering whole leaf rows that must be transposed afterwards (measured crossover: about 10).
 _MOST_ROW_GATHERS = 10
@@ -50,6 +52,31 @@ def scaled(tree: Any, factor: float) -> Any:
     result = copy.copy(tree)
     result.tree_ = copy.deepcopy(tree.tree_)
     result.tree_.value[...] *= factor
+    return result
+
+
+def nodes_of(tree: Any) -> TreeNodes:
+    """A fitted tree's nodes."""
+    inner = tree.tree_
+    return TreeNodes(
+        inner.children_left,
+        inner.children_right,
+        inner.value[:, 0, :],
+        inner.weighted_n_node_samples,
+    )
+
+
+def with_values(tree: Any, values: np.ndarray) -> Any:
+    """A copy of a fitted tree with other values in its leaves, in the order of their nodes.
+
+    Parameters
+    ----------
+    tree : DecisionTreeClassifier or DecisionTreeRegressor
+    values : ndarray of shape (n_leaves, n_outputs)
+    """
+    result = copy.copy(tree)
+    result.tree_ = copy.deepcopy(tree.tree_)
+    result.tree_.value[nodes_of(tree).leaves, 0, :] = values
     return result
 
 

@@ -22,9 +22,11 @@ from ..combiner import Combiner, Indices
 from ..link import Probability
 from ..replay import Replay
 from .base import CostUnit, Members, open_members, shallow_copy
+from .leaves import Leaves
+from .refittable import HasLeaves, no_leaves
 
 
-class WrappedMembers(Members):
+class WrappedMembers(Members, HasLeaves):
     """The members of the one ensemble inside a wrapper.
 
     Parameters
@@ -111,6 +113,29 @@ class WrappedMembers(Members):
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         return self._rewrap(self.inner.subset(indices, weights))
+
+    @property
+    def _trees(self) -> HasLeaves:
+        if not isinstance(self.inner, HasLeaves):
+            raise TypeError(no_leaves(self.inner))
+        return self.inner
+
+    def leaves(self) -> Leaves:
+        return self._trees.leaves()
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        return self._trees.leaf_ids(self._rows(X), n_jobs)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        return self._rewrap(self._trees.with_leaf_values(values))
+
+    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
+        # What the wrapper does to rows was fitted on all of them, but to no label.
+        inner = self._trees.regrown(self._rows(X), y, sample_weight, random_state)
+        return None if inner is None else self._rewrap(inner)
+
+    def row_weights(self, y: np.ndarray) -> np.ndarray | None:
+        return self._trees.row_weights(y)
 
 
 @open_members.register(Pipeline)

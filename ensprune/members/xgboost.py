@@ -17,17 +17,37 @@ from sklearn.utils.validation import _num_samples
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from .base import Members, open_members, shallow_copy
-from .xgboost_model import Layout, cut, leaf_booster, load, read_layout, read_model, trees_of
+from .leaves import Leaves, TreeNodes, gather
+from .refittable import HasLeaves, refuse_constraints
+from .xgboost_model import (
+    Layout,
+    cut,
+    leaf_booster,
+    load,
+    read_layout,
+    read_model,
+    tree_nodes,
+    trees_of,
+    with_leaf_values,
+)
 
 _ROWS = 4096  # predicted at once: a call costs the time of some 100 rows, too many leave the cache
 _BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
 
 _LOGISTIC = ("binary:logistic", "reg:logistic")
 _SOFTMAX = ("multi:softprob", "multi:softmax")
+_SURVIVAL = "survival:"
+_OTHER_LOSSES = (
+    "reg:absoluteerror",
+    "reg:pseudohubererror",
+    "reg:quantileerror",
+    "reg:expectileerror",
+    "reg:squaredlogerror",
+)
 _EXP = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
 
 
-class XGBoostMembers(Members):
+class XGBoostMembers(Members, HasLeaves):
     """The rounds of a boosting model, or the trees of XGBoost's random forest.
 
     Outputs are margins: the leaf values of a round's trees, learning rate and dart's weights
@@ -301,16 +321,66 @@ class XGBoostMembers(Members):
             # Leaf values were divided by the number of trees: that, too, is a weight.
             relative = np.ones(len(kept)) if factors is None else factors
             factors = relative * (self.n_members / relative.sum())
-        booster = load(self._cut(kept, factors)[0], self._layout.runtime)
+        return self._with_booster(
+            load(self._cut(kept, factors)[0], self._layout.runtime), len(kept)
+        )
+
+    def _with_booster(self, booster: xgboost.Booster, n_members: int) -> Any:
+        """The estimator around another booster of ``n_members`` members."""
         if self._raw:
             return booster
-        changed: dict[str, Any] = {"_Booster": booster, "n_estimators": len(kept)}
+        changed: dict[str, Any] = {"_Booster": booster, "n_estimators": n_members}
         forests = (xgboost.XGBRFClassifier, xgboost.XGBRFRegressor)
         if self._layout.is_forest and not isinstance(self.estimator, forests):
-            changed.update(n_estimators=1, num_parallel_tree=len(kept))
+            changed.update(n_estimators=1, num_parallel_tree=n_members)
         if hasattr(self.estimator, "kwargs"):  # set_params writes into it
             changed["kwargs"] = dict(self.estimator.kwargs)
         return shallow_copy(self.estimator, without=("evals_result_",), **changed)
+
+    def leaves(self) -> Leaves:
+        """The leaves; values have dart's weights in them and sum up to the margin as they are."""
+        objective = self._layout.objective
+        name = type(self.estimator).__name__
+        if objective in _OTHER_LOSSES or objective.startswith(_SURVIVAL):
+            raise ValueError(
+                f"{name} was fitted for {objective!r}; refitted leaf values minimise squared "
+                "error or a log-likelihood and would undo that; leave refine=None"
+            )
+        constraints = getattr(self.estimator, "monotone_constraints", None)
+        refuse_constraints(name, None, 1 if constraints else None)
+        nodes = self._nodes
+        output = np.array(self._layout.outputs) if self._layout.n_outputs > 1 else None
+        return gather(nodes, np.ones(len(nodes)), output)
+
+    @cached_property
+    def _nodes(self) -> list[TreeNodes]:
+        return tree_nodes(self._model)
+
+    def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
+        # What is in a leaf is read faster than which it is: so its number in the tree is put
+        # there, small enough for float32.
+        counts = [len(tree.leaves) for tree in self._nodes]
+        model = with_leaf_values(self._model, [np.arange(count) for count in counts])
+        numbered = XGBoostMembers(load(model, self._layout.runtime))._leaf_booster(None)
+        X, n_samples = self._rows(X)
+        result: np.ndarray = np.empty((n_samples, len(counts)), dtype=np.int32)
+        for rows in gen_batches(n_samples, _ROWS) if n_samples else ():
+            result[rows] = np.rint(self._margin(numbered, X, rows))
+        first = np.cumsum([0, *counts[:-1]])
+        return result + first.astype(np.int32)
+
+    def with_leaf_values(self, values: np.ndarray) -> Any:
+        tree_of = self.leaves().tree
+        own = [values[tree_of == t, 0] for t in range(len(self._nodes))]
+        model = with_leaf_values(self._model, own)
+        return self._with_booster(load(model, self._layout.runtime), self.n_members)
+
+    def row_weights(self, y: np.ndarray) -> np.ndarray | None:
+        factor = getattr(self.estimator, "scale_pos_weight", None)
+        classes = self.combiner.classes
+        if factor is None or classes is None or not isinstance(self._link, Logistic):
+            return None
+        return np.where(y == classes[1], factor, 1.0)
 
 
 open_members.register(xgboost.XGBModel, XGBoostMembers)

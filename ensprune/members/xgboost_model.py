@@ -17,6 +17,8 @@ import numpy as np
 import xgboost
 from sklearn.exceptions import NotFittedError
 
+from .leaves import TreeNodes
+
 # Found by early stopping over rounds that a cut model does not have.
 STALE_ATTRIBUTES = ("best_iteration", "best_score")
 
@@ -287,6 +289,65 @@ def _copied_dicts(node: Any) -> Any:
     if isinstance(node, dict):
         return {name: _copied_dicts(value) for name, value in node.items()}
     return node
+
+
+def tree_nodes(model: dict[str, Any]) -> list[TreeNodes]:
+    """The nodes of each tree, weighted by their sums of second derivatives.
+
+    Values, shape (n_nodes, 1), have dart's ``weight_drop`` in them.
+    """
+    result = []
+    for tree, factor in zip(trees_of(model)["trees"], _drops(model), strict=True):
+        values = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
+        result.append(
+            TreeNodes(
+                np.asarray(tree["left_children"]),
+                np.asarray(tree["right_children"]),
+                (values * factor)[:, None],
+                np.asarray(tree["sum_hessian"], dtype=np.float64),
+            )
+        )
+    return result
+
+
+def with_leaf_values(model: dict[str, Any], values: Sequence[np.ndarray]) -> dict[str, Any]:
+    """A saved model with other leaf values; the given one is left as it is.
+
+    Parameters
+    ----------
+    model : dict
+    values : sequence of ndarray of shape (n_leaves,)
+        Per tree, in the order of its leaves' nodes; ``weight_drop`` becomes 1.
+    """
+    result = _copied_dicts(model)
+    ensemble = trees_of(result)
+    ensemble["trees"] = [
+        _with_values(tree, own) for tree, own in zip(ensemble["trees"], values, strict=True)
+    ]
+    for holder in (result["learner"]["gradient_booster"], ensemble):
+        if "weight_drop" in holder:
+            holder["weight_drop"] = [1.0] * len(values)
+    return result
+
+
+def _drops(model: dict[str, Any]) -> np.ndarray:
+    """Factors that dart predicts with, shape (n_trees,); ones for a gbtree."""
+    ensemble = trees_of(model)
+    for holder in (model["learner"]["gradient_booster"], ensemble):
+        if "weight_drop" in holder:
+            return np.asarray(holder["weight_drop"], dtype=np.float32).astype(np.float64)
+    return np.ones(len(ensemble["trees"]))
+
+
+def _with_values(tree: dict[str, Any], own: np.ndarray) -> dict[str, Any]:
+    leaves = TreeNodes(
+        np.asarray(tree["left_children"]), np.asarray(tree["right_children"]), *2 * [np.empty(0)]
+    ).leaves
+    values, weights = (
+        np.asarray(tree[name], dtype=np.float32) for name in ("split_conditions", "base_weights")
+    )
+    values[leaves] = weights[leaves] = own
+    return {**tree, "split_conditions": values.tolist(), "base_weights": weights.tolist()}
 
 
 def _scaled(tree: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from .base import register_objective
 from .running import LinearObjective
 from .squared import SquaredError
 
-
 # Samples that a member can turn are gathered anew once they are fewer than this share of those
 # gathered last; those that a few moves can turn come along.
 _WORTH_GATHERING = 0.25

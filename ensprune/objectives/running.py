@@ -101,7 +101,7 @@ class RunningObjective(Objective):
     def _current(self) -> float:
         """Score of the current sub-ensemble, which is not empty."""
 
-    def _prepare(self, drop: bool) -> None:  # noqa: B027
+    def _prepare(self, drop: bool) -> None:
         """What all candidates of one step share, computed before the threads start."""
 
     def candidates(self, drop: bool = False) -> np.ndarray:

@@ -6,15 +6,12 @@ step adds the stage that promises the largest decrease of the loss and re-fits a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from scipy.optimize import minimize, nnls
-from scipy.special import expit, log_expit, logsumexp, softmax
 
-from ..link import Exp, Identity, Logistic, LogisticValue, Softmax
+from ..link import Identity, Logistic
 from ..objectives.base import class_positions, normalised_weights
+from ..objectives.convex import ConvexLoss
 from ..path import PathPoint
 from .base import Problem
 
@@ -26,54 +23,7 @@ _NEGLIGIBLE = 1e-9
 _TRUST = 2.0 / 3.0
 
 
-@dataclass(frozen=True)
-class _Loss:
-    """A convex loss of raw scores: squared error, or a negative log-likelihood through the link.
-
-    Parameters
-    ----------
-    link : Link
-    target : ndarray of shape (n_outputs, n_samples)
-        Values, or one-hot labels (one row of 0 and 1 under the logistic link).
-    weight : ndarray of shape (n_samples,)
-    """
-
-    link: Any
-    target: np.ndarray
-    weight: np.ndarray
-
-    def value(self, raw: np.ndarray) -> float:
-        y, link = self.target, self.link
-        if isinstance(link, Logistic | LogisticValue):
-            margin = getattr(link, "scale", 1.0) * raw
-            loss = -(y * log_expit(margin) + (1 - y) * log_expit(-margin))[0]
-        elif isinstance(link, Softmax):
-            loss = logsumexp(raw, axis=0) - (y * raw).sum(axis=0)
-        elif isinstance(link, Exp):
-            loss = (np.exp(raw) - y * raw)[0]
-        else:
-            loss = 0.5 * ((raw - y) ** 2).sum(axis=0)
-        return float(self.weight @ loss)
-
-    def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""
-        y, link = self.target, self.link
-        if isinstance(link, Logistic | LogisticValue):
-            scale = getattr(link, "scale", 1.0)
-            p = expit(scale * raw)
-            gradient, curvature = scale * (p - y), scale**2 * p * (1 - p)
-        elif isinstance(link, Softmax):
-            p = softmax(raw, axis=0)
-            gradient, curvature = p - y, p * (1 - p)
-        elif isinstance(link, Exp):
-            mean = np.exp(raw)
-            gradient, curvature = mean - y, mean
-        else:
-            gradient, curvature = raw - y, np.ones_like(raw)
-        return self.weight * gradient, self.weight * curvature
-
-
-def _loss_of(problem: Problem) -> _Loss:
+def _loss_of(problem: Problem) -> ConvexLoss:
     combiner = problem.combiner
     weight = normalised_weights(problem.sample_weight, problem.outputs.shape[2])
     if combiner.classes is None:
@@ -85,7 +35,7 @@ def _loss_of(problem: Problem) -> _Loss:
             target = target[1:]
     if combiner.kind == "sum":
         target = (1 - _TRUST) * target + _TRUST * _whole(problem)
-    return _Loss(combiner.link, target, weight)
+    return ConvexLoss(combiner.link, target, weight)
 
 
 def _whole(problem: Problem) -> np.ndarray:
@@ -185,7 +135,7 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
 class _State:
     """What both losses share: the offset, and stages whose weight became zero leave again."""
 
-    def __init__(self, problem: Problem, loss: _Loss):
+    def __init__(self, problem: Problem, loss: ConvexLoss):
         offset = problem.combiner.shifted(np.zeros(problem.outputs.shape[1:]))  # type: ignore[attr-defined]
         self.offset: np.ndarray = offset
         self.outputs = problem.outputs
@@ -208,7 +158,7 @@ class _State:
 class _SquaredState(_State):
     """Squared error: everything follows from the Gram matrix of the stages."""
 
-    def __init__(self, problem: Problem, loss: _Loss):
+    def __init__(self, problem: Problem, loss: ConvexLoss):
         super().__init__(problem, loss)
         n_members = len(self.outputs)
         self.residual = loss.target - self.offset

@@ -1,0 +1,386 @@
+"""refine_leaves(): the leaf values of all trees of an ensemble, fitted anew together.
+
+Which rows are refitted to, and which judge, is decided here; what is solved, and how the strength
+is chosen, in ``refinement/``.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils.validation import _check_sample_weight, _num_samples, column_or_1d
+
+from .combiner import Combiner
+from .link import Logistic
+from .members.leaves import Leaves
+from .members.refittable import open_leaves
+from .objectives.base import class_positions
+from .refine import Evidence, Labelled, Refinement
+from .refinement.equations import Equations, Rows, indicators
+from .refinement.strength import (
+    DAMPINGS,
+    SHRINKAGES,
+    Strength,
+    Trial,
+    choose,
+    folds,
+    refit,
+)
+
+# Rows up to which five folds are worth their trees; above, three.
+_MANY_ROWS = 3000
+
+# Fewer judging rows than this say nothing about strengths.
+_FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class LeafReport:
+    """What was chosen for the leaves.
+
+    Parameters
+    ----------
+    strength : Strength
+    loss, loss_unrefined : float
+        Half the squared error (half the Brier score) or the negative log-likelihood, a mean over
+        rows that neither the trees nor the leaf values had seen: at this strength, and with the
+        leaves as they were.
+    judged_on : str
+        ``"regrown"``: as many trees of the same kind, grown on the other folds of the training
+        rows; ``"unseen rows"``: the ensemble itself, on folds of rows it was not trained on;
+        ``"nothing"``: strength was given, or the rows were too few.
+    """
+
+    strength: Strength
+    loss: float
+    loss_unrefined: float
+    judged_on: str
+
+
+class LeafRefinement(Refinement):
+    """``refine="leaves"``; see :func:`refine_leaves`.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+    random_state : int, RandomState instance or None, default=None
+    dampings, shrinkages : iterable of float
+        What the strength is chosen from.
+    """
+
+    report: LeafReport
+
+    def __init__(
+        self,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        dampings: Iterable[float] = (np.inf, *DAMPINGS),
+        shrinkages: Iterable[float] = SHRINKAGES,
+    ):
+        super().__init__(n_jobs, random_state)
+        self.dampings = tuple(dampings)
+        self.shrinkages = tuple(shrinkages)
+
+    def fit(self, estimator: Any, evidence: Evidence) -> LeafRefinement:
+        members = open_leaves(estimator)
+        members.leaves()  # says at once what cannot be refitted
+        given = Strength(self.dampings[0], self.shrinkages[0])
+        if len(self.dampings) == len(self.shrinkages) == 1:
+            self.report = LeafReport(given, np.nan, np.nan, "nothing")
+            return self
+        rng = check_random_state(self.random_state)
+        generator = np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
+        unseen = any(not part.seen for part in evidence)
+        n_judging = sum(_num_samples(part.X) for part in evidence if part.seen != unseen)
+        if n_judging < _FEWEST_ROWS:
+            self.report = LeafReport(Strength(), np.nan, np.nan, "nothing")
+            return self
+        trials = (
+            self._trials_on_unseen(members, evidence, generator)
+            if unseen
+            else self._regrown_trials(members, evidence, generator)
+        )
+        strength, loss, alone = choose(trials, self.dampings, self.shrinkages)
+        judged_on = "unseen rows" if unseen else "regrown"
+        self.report = LeafReport(strength, loss, alone, judged_on)
+        return self
+
+    def refined(self, estimator: Any, evidence: Evidence) -> Any:
+        strength = self.report.strength
+        members = open_leaves(estimator)
+        if strength.leaves_alone:
+            return members.subset(np.arange(members.n_members))
+        rows = self._read(members, evidence, out_of_bag=strength.out_of_bag)
+        return members.with_leaf_values(
+            refit(members.leaves(), rows, members.combiner.link, strength)
+        )
+
+    def cross_fitted(self, estimator: Any, evidence: Evidence) -> tuple[Combiner, np.ndarray]:
+        members = open_leaves(estimator)
+        unseen = any(not part.seen for part in evidence)
+        rows = self._read(members, evidence, out_of_bag=not unseen)
+        judging = np.concatenate(
+            [np.full(_num_samples(part.X), part.seen != unseen) for part in evidence]
+        )
+        leaves, link = members.leaves(), members.combiner.link
+        fold_of = folds(_labels(rows), 5, np.random.default_rng(0))
+        raw = np.full(rows.target.shape, np.nan)
+        for fold in range(5):
+            at = np.flatnonzero((fold_of == fold) & judging)
+            fit = rows.take((fold_of != fold) | ~judging)
+            values = refit(leaves, fit, link, self.report.strength)
+            if rows.unseen is not None:
+                at = at[rows.unseen[at].any(axis=1)]
+                apart = indicators(leaves, rows.ids[at], rows.unseen[at])
+                raw[:, at] = rows.start[:, at] + (apart @ values).T
+            else:
+                raw[:, at] = Equations(leaves, rows.take(at)).raw(values)
+        return members.combiner, raw[:, judging]
+
+    def _read(self, members: Any, evidence: Evidence, out_of_bag: bool = False) -> Rows:
+        """All rows of the evidence, one part after the other."""
+        parts = [self._read_part(members, part, out_of_bag) for part in evidence]
+        offsets = [part.start for part in parts]
+        masks = [part.unseen for part in parts]
+        return Rows(
+            ids=np.concatenate([part.ids for part in parts]),
+            target=np.concatenate([part.target for part in parts], axis=1),
+            weight=np.concatenate([part.weight for part in parts]),
+            offset=np.concatenate(offsets, axis=1),
+            unseen=None if any(mask is None for mask in masks) else np.concatenate(masks),  # type: ignore[arg-type]
+        )
+
+    def _read_part(self, members: Any, part: Labelled, out_of_bag: bool) -> Rows:
+        combiner = members.bind(part.X)
+        n_samples = _num_samples(part.X)
+        weight = np.ones(n_samples) if part.sample_weight is None else part.sample_weight
+        by_label = members.row_weights(part.y)
+        target = _target(part.y, combiner)
+        mask = members.out_of_bag(n_samples) if out_of_bag else None
+        return Rows(
+            ids=members.leaf_ids(part.X, self.n_jobs),
+            target=target,
+            weight=np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64),
+            offset=combiner.shifted(np.zeros(target.shape)),
+            unseen=None if mask is None else mask.T,
+        )
+
+    def _trials_on_unseen(
+        self, members: Any, evidence: Evidence, rng: np.random.Generator
+    ) -> list[Trial]:
+        """The ensemble itself: refitted without a fold of its unseen rows, judged on the fold."""
+        rows = self._read(members, evidence)
+        unseen = np.concatenate([np.full(_num_samples(part.X), not part.seen) for part in evidence])
+        n_folds = _n_folds(len(unseen))
+        fold_of = np.full(len(unseen), -1)
+        fold_of[unseen] = folds(_labels(rows.take(unseen)), n_folds, rng)
+        leaves, link = members.leaves(), members.combiner.link
+        return [
+            Trial(leaves, rows.take(fold_of != fold), rows.take(fold_of == fold), link)
+            for fold in range(n_folds)
+        ]
+
+    def _regrown_trials(
+        self, members: Any, evidence: Evidence, rng: np.random.Generator
+    ) -> list[Trial]:
+        """Trees of the same kind, grown and refitted without a fold, judged on the fold."""
+        (part,) = evidence
+        n_samples = _num_samples(part.X)
+        n_folds = _n_folds(n_samples)
+        fold_of = folds(_labels(self._read(members, evidence)), n_folds, rng)
+        trials = []
+        for fold in range(n_folds):
+            fit, judge = (
+                _rows_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
+            )
+            grown = members.regrown(fit.X, fit.y, fit.sample_weight, int(rng.integers(1 << 31)))
+            if grown is None:
+                raise ValueError(
+                    f"the leaves of {type(members.estimator).__name__} cannot be refitted on its "
+                    "training rows alone: in them it knows the labels; give rows it was not "
+                    "trained on"
+                )
+            trees = open_leaves(grown)
+            here = _InClassesOf(trees, members.combiner)
+            rows = self._read(here, [fit], out_of_bag=True)
+            judged = replace(self._read(here, [judge]), unseen=None)
+            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link))
+        return trials
+
+
+class _InClassesOf:
+    """Trees grown on some of the rows, whose labels may lack a class, in all classes."""
+
+    def __init__(self, members: Any, whole: Combiner):
+        self.combiner = whole
+        self._members = members
+
+    def leaves(self) -> Leaves:
+        leaves = self._members.leaves()
+        mine, classes = self._members.combiner.classes, self.combiner.classes
+        if classes is None or len(mine) == len(classes):
+            return leaves
+        values = np.zeros((leaves.n_leaves, len(classes)))
+        values[:, class_positions(mine, classes)] = leaves.values
+        return replace(leaves, values=values)
+
+    def bind(self, X: Any) -> Combiner:
+        return self.combiner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._members, name)
+
+
+def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
+    """Values, or one-hot labels, shape (n_outputs, n_samples)."""
+    if combiner.classes is None:
+        return np.asarray(y, dtype=np.float64)[None]
+    labels = class_positions(y, combiner.classes)
+    target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
+    return target[1:] if isinstance(combiner.link, Logistic) else target
+
+
+def _labels(rows: Rows) -> np.ndarray:
+    """One number per row to stratify by, shape (n_samples,)."""
+    target = rows.target
+    return target[0] if len(target) == 1 else target.argmax(axis=0)
+
+
+def _n_folds(n_samples: int) -> int:
+    return 5 if n_samples <= _MANY_ROWS else 3
+
+
+def _rows_of(part: Labelled, rows: np.ndarray) -> Labelled:
+    weight = None if part.sample_weight is None else part.sample_weight[rows]
+    return Labelled(_safe_indexing(part.X, rows), part.y[rows], weight, part.seen)
+
+
+def refine_leaves(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    validation: str = "auto",
+    damping: float | str = "auto",
+    shrinkage: float | str = "auto",
+    sample_weight: Any = None,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> Any:
+    """Fit the leaf values of all trees of an ensemble anew, jointly.
+
+    Trees of an ensemble are grown one by one; which values in their leaves work best *together*
+    nobody asked. Here all of them are the unknowns of one sparse problem.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted forest (random or extra trees), bagging of trees, gradient boosting, histogram
+        gradient boosting or XGBoost model, classifier or regressor; alone or in a pipeline, a
+        fitted search or a ``FrozenEstimator``. It is left as it was. AdaBoost cannot: its
+        classifier counts votes and its regressor takes a median, whatever is in the leaves.
+    X : array-like of shape (n_samples, n_features)
+        Rows to fit the leaves to.
+    y : array-like of shape (n_samples,)
+        Their labels or values.
+    validation : {"auto", "oob"}, default="auto"
+        What the rows are to the ensemble.
+
+        - ``"auto"``: it was not trained on them.
+        - ``"oob"``: they are its own training rows; forests and bagging only.
+    damping : float or "auto", default="auto"
+        Positive. How strongly the values are held where (shrunken) they were, relative to the
+        rows in each leaf; ``np.inf`` keeps them there.
+    shrinkage : float or "auto", default="auto"
+        Non-negative. Hierarchical shrinkage of the values that are held to, in rows: a node of
+        that many rows has half its say. 0 is none.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows. A ``class_weight`` of the ensemble weights them as well.
+    n_jobs : int, default=None
+        Threads for reading the trees.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and, with ``validation="oob"``, seeds the trees grown on them.
+
+    Returns
+    -------
+    estimator
+        A new one of the same class. With ``damping=np.inf, shrinkage=0``, and where no strength
+        is better than that, it predicts as the given one.
+
+    Raises
+    ------
+    TypeError
+        If it is no ensemble whose prediction adds up leaf values.
+    ValueError
+        If it was fitted for medians or quantiles or under monotonicity constraints, which other
+        values would break; if ``validation="oob"`` is asked of boosting or of rows that are not
+        the training rows; or a parameter is out of range.
+
+    Notes
+    -----
+    Minimised is ``sum_i w_i loss(y_i, raw_i) + damping * sum_l r_l |v_l - p_l|^2`` over the
+    values ``v``; ``raw`` is the ensemble's raw score, ``p_l`` the shrunk value of leaf ``l`` and
+    ``r_l`` its share of the rows. The loss belongs to what the ensemble predicts: squared error
+    by LSQR for regression, the Brier score for the averaged probabilities of forests and bagging,
+    the log-loss or Poisson deviance by L-BFGS for the margins of boosting.
+
+    **Probabilities stay probabilities.** The values of every leaf of a forest are projected onto
+    the distributions over the classes within the fit, step by step, so each tree's
+    ``predict_proba`` sums to one and lies in [0, 1] and so does the mean, for any row. That has
+    a price: values beyond 0 and 1 would sharpen a forest more than distributions can.
+
+    **Rows that trees have seen mislead.** On a bootstrapped tree's own rows residuals are near
+    zero whatever the truth is, so no strength is judged there. With ``validation="oob"`` as many
+    trees with the same parameters are grown on the other folds of the rows, refitted there at
+    each strength, and judged on the fold that nothing of them has seen; nothing is held out of
+    the final fit. Leaves may then be fitted to each row twice: through all trees, and through
+    those only that have not seen it, if that is judged better. With ``validation="auto"`` the
+    rows are new to the ensemble and the values alone are cross-fitted.
+
+    References
+    ----------
+    Ren, Cao, Wei & Sun, "Global refinement of random forest", CVPR 2015. Agarwal, Tan, Ronen,
+    Singh & Yu, "Hierarchical shrinkage", ICML 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from ensprune import refine_leaves
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> forest = RandomForestRegressor(20, random_state=0).fit(X[:300], y[:300])
+    >>> refined = refine_leaves(forest, X[:300], y[:300], validation="oob", random_state=0)
+    >>> refined.score(X[300:], y[300:]) > forest.score(X[300:], y[300:])
+    True
+    """
+    if validation not in ("auto", "oob"):
+        raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
+    dampings = _choices("damping", damping, (np.inf, *DAMPINGS), positive=True)
+    shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
+    X, y, sample_weight = indexable(X, y, sample_weight)
+    y = column_or_1d(y, warn=True)
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    seen = validation == "oob"
+    if seen:
+        open_leaves(estimator).out_of_bag(_num_samples(X))  # says if these are other rows
+    evidence = [Labelled(X, y, sample_weight, seen)]
+    refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
+    return refinement.fit(estimator, evidence).refined(estimator, evidence)
+
+
+def _choices(
+    name: str, given: float | str, automatic: tuple[float, ...], positive: bool
+) -> tuple[float, ...]:
+    if isinstance(given, str) and given == "auto":
+        return automatic
+    number = isinstance(given, numbers.Real) and not isinstance(given, bool)
+    if not number or not (given > 0 if positive else 0 <= given < np.inf):  # type: ignore[operator]
+        allowed = "a positive number (np.inf included)" if positive else "a non-negative number"
+        raise ValueError(f"{name}={given!r} is not allowed; give 'auto' or {allowed}")
+    return (float(given),)

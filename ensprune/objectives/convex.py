@@ -1,0 +1,65 @@
+"""Convex losses of raw scores with their derivatives, for whoever fits weights or leaf values.
+
+Scoring candidates is next door; these are what an optimiser descends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, log_expit, logsumexp, softmax
+
+from ..link import Exp, Logistic, LogisticValue, Softmax
+
+
+@dataclass(frozen=True)
+class ConvexLoss:
+    """A convex loss of raw scores: squared error, or a negative log-likelihood through the link.
+
+    Parameters
+    ----------
+    link : Link
+    target : ndarray of shape (n_outputs, n_samples)
+        Values, or one-hot labels (one row of 0 and 1 under the logistic link).
+    weight : ndarray of shape (n_samples,)
+    """
+
+    link: Any
+    target: np.ndarray
+    weight: np.ndarray
+
+    def value(self, raw: np.ndarray) -> float:
+        return float(self.weight @ self.per_sample(raw))
+
+    def per_sample(self, raw: np.ndarray) -> np.ndarray:
+        """The loss of each sample, not weighted, shape (n_samples,)."""
+        y, link = self.target, self.link
+        if isinstance(link, Logistic | LogisticValue):
+            margin = getattr(link, "scale", 1.0) * raw
+            loss = -(y * log_expit(margin) + (1 - y) * log_expit(-margin))[0]
+        elif isinstance(link, Softmax):
+            loss = logsumexp(raw, axis=0) - (y * raw).sum(axis=0)
+        elif isinstance(link, Exp):
+            loss = (np.exp(raw) - y * raw)[0]
+        else:
+            loss = 0.5 * ((raw - y) ** 2).sum(axis=0)
+        return loss
+
+    def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""
+        y, link = self.target, self.link
+        if isinstance(link, Logistic | LogisticValue):
+            scale = getattr(link, "scale", 1.0)
+            p = expit(scale * raw)
+            gradient, curvature = scale * (p - y), scale**2 * p * (1 - p)
+        elif isinstance(link, Softmax):
+            p = softmax(raw, axis=0)
+            gradient, curvature = p - y, p * (1 - p)
+        elif isinstance(link, Exp):
+            mean = np.exp(raw)
+            gradient, curvature = mean - y, mean
+        else:
+            gradient, curvature = raw - y, np.ones_like(raw)
+        return self.weight * gradient, self.weight * curvature

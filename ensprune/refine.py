@@ -1,0 +1,179 @@
+"""Refinements: what is fitted anew in an ensemble once it has been cut; the contract and the names.
+
+How one works is its own file's business; ``pruner.py`` only asks for it by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .combiner import Combiner
+from .path import PathPoint, PruningPath
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled rows, and whether the ensemble's members were trained on them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    seen : bool
+        True for training rows; a member's bootstrap may still have left some out.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    seen: bool
+
+
+Evidence = Sequence[Labelled]
+
+
+class Refinement(ABC):
+    """Fits something of a cut ensemble anew.
+
+    How strongly is chosen once, by :meth:`fit`; :meth:`refined` then does it to any cut of the
+    same ensemble.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+    random_state : int, RandomState instance or None, default=None
+
+    Attributes
+    ----------
+    report : object
+        What was chosen and what it is worth: a frozen dataclass. After :meth:`fit`.
+    """
+
+    report: Any
+
+    def __init__(self, n_jobs: int | None = None, random_state: Any = None):
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @abstractmethod
+    def fit(self, estimator: Any, evidence: Evidence) -> Refinement:
+        """Choose how strongly to refine, on rows that a refinement under test has not seen.
+
+        Raises
+        ------
+        TypeError
+            If the ensemble has nothing of the kind to refine.
+        ValueError
+            If the evidence does not allow an honest choice.
+        """
+
+    @abstractmethod
+    def refined(self, estimator: Any, evidence: Evidence) -> Any:
+        """A refined copy of a cut ensemble; the one given is left as it was."""
+
+    @abstractmethod
+    def cross_fitted(self, estimator: Any, evidence: Evidence) -> tuple[Combiner, np.ndarray]:
+        """Raw scores of refined copies on rows that neither they nor the members have seen.
+
+        Returns
+        -------
+        combiner : Combiner
+            What the raw scores mean.
+        raw : ndarray of shape (n_outputs, n_samples)
+            On the rows that the ensemble was not trained on; where there are none, on its
+            training rows out of bag, NaN in those that every member has seen.
+        """
+
+
+# Points of a path whose refined score is computed: each costs a few fits.
+_SCORED_POINTS = 10
+
+
+@dataclass(frozen=True)
+class FittedRefinement:
+    """A refinement with the rows it works on: calling it refines a cut ensemble."""
+
+    refinement: Refinement
+    evidence: Evidence
+
+    @property
+    def report(self) -> Any:
+        """What was chosen and what it is worth."""
+        return self.refinement.report
+
+    def __call__(self, estimator: Any) -> Any:
+        return self.refinement.refined(estimator, self.evidence)
+
+
+def refine_path(
+    path: PruningPath, chosen: PathPoint, validation: Any, refinement: Refinement
+) -> tuple[PruningPath, FittedRefinement]:
+    """Fit a refinement at the chosen point and score refined cuts along the path.
+
+    Parameters
+    ----------
+    path : PruningPath
+    chosen : PathPoint
+        One of its points.
+    validation : Validation
+    refinement : Refinement
+
+    Returns
+    -------
+    path : PruningPath
+        With the refined score of the chosen point and of up to nine more, evenly spread.
+    fitted : FittedRefinement
+    """
+    evidence = validation.evidence
+
+    def cut(point: PathPoint) -> Any:
+        return validation.members.subset(point.indices, point.weight_array)
+
+    fitted = FittedRefinement(refinement.fit(cut(chosen), evidence), evidence)
+    spread = np.linspace(0, len(path) - 1, min(len(path), _SCORED_POINTS - 1)).round().astype(int)
+    positions = sorted({*spread.tolist(), path.points.index(chosen)})
+    scores = {
+        position: validation.score_raw(*refinement.cross_fitted(cut(path[position]), evidence))[0]
+        for position in positions
+    }
+    return path.with_refined(scores), fitted
+
+
+_registry: dict[str, type[Refinement] | str] = {"leaves": "ensprune.leaf_refinement:LeafRefinement"}
+
+
+def register_refinement(name: str, refinement: type[Refinement] | str) -> None:
+    """Give a refinement a name that ``EnsemblePruner(refine=...)`` knows.
+
+    Parameters
+    ----------
+    name : str
+    refinement : Refinement subclass or str
+        A string ``"package.module:Class"`` is imported when the name is first used.
+    """
+    _registry[name] = refinement
+
+
+def make_refinement(name: str, n_jobs: int | None, random_state: Any) -> Refinement:
+    """A refinement from its name.
+
+    Raises
+    ------
+    ValueError
+        If none of that name is registered.
+    """
+    if name not in _registry:
+        raise ValueError(f"refine={name!r} is unknown; give None or one of {sorted(_registry)}")
+    entry = _registry[name]
+    if isinstance(entry, str):
+        module, _, attribute = entry.partition(":")
+        entry = getattr(importlib.import_module(module), attribute)
+        _registry[name] = entry
+    return entry(n_jobs, random_state)

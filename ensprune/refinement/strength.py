@@ -1,0 +1,166 @@
+"""How strongly to damp and to shrink: judged on rows that neither trees nor leaf values have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..link import Link
+from ..members.leaves import Leaves
+from ..objectives.convex import ConvexLoss
+from .equations import Equations, Rows
+from .leaves import solve
+from .shrinkage import shrunk
+
+# From strong to weak; what is strongest is to leave the values alone.
+DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+SHRINKAGES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+# Enough along a path on which each solution starts from the last.
+_TRIAL_ITERATIONS = 20
+
+# Weaker dampings are not tried once so many in a row were worse than the best.
+_PATIENCE = 2
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How much of the leaf values is kept as it was.
+
+    Parameters
+    ----------
+    damping : float, default=inf
+        Against moving away from the shrunk values; infinity keeps them.
+    shrinkage : float, default=0.0
+        Of the values towards the nodes above them, in training rows.
+    out_of_bag : bool, default=False
+        Whether rows count a second time through the trees that have not seen them.
+    """
+
+    damping: float = np.inf
+    shrinkage: float = 0.0
+    out_of_bag: bool = False
+
+    @property
+    def leaves_alone(self) -> bool:
+        """Whether nothing changes."""
+        return np.isinf(self.damping) and self.shrinkage == 0
+
+
+def refit(leaves: Leaves, rows: Rows, link: Link, strength: Strength) -> np.ndarray:
+    """Leaf values refitted to rows at a given strength, shape (n_leaves, n_values)."""
+    equations = Equations(leaves, rows, strength.out_of_bag)
+    return solve(equations, link, shrunk(leaves, strength.shrinkage), strength.damping)
+
+
+class Trial:
+    """Trees, rows to refit their leaves on, and other rows to judge the result.
+
+    Parameters
+    ----------
+    leaves : Leaves
+    fit, judge : Rows
+        ``judge`` must be rows that the trees were not grown on, and not among ``fit``.
+    link : Link
+    """
+
+    def __init__(self, leaves: Leaves, fit: Rows, judge: Rows, link: Link):
+        self.leaves = leaves
+        self._fit = {bag: Equations(leaves, fit, bag) for bag in (False, True)}
+        self._judge = Equations(leaves, judge)
+        self._link = link
+        self._last: dict[bool, np.ndarray] = {}
+
+    @property
+    def knows_out_of_bag(self) -> bool:
+        return self._fit[False].rows.unseen is not None
+
+    def losses(self, strength: Strength) -> np.ndarray:
+        """Weighted loss of each judging row, shape (n_judge,)."""
+        values = solve(
+            self._fit[strength.out_of_bag],
+            self._link,
+            shrunk(self.leaves, strength.shrinkage),
+            strength.damping,
+            self._last.get(strength.out_of_bag),
+            _TRIAL_ITERATIONS,
+        )
+        if not np.isinf(strength.damping):
+            self._last[strength.out_of_bag] = values
+        return row_losses(self._judge, self._link, values)
+
+
+def row_losses(equations: Equations, link: Link, values: np.ndarray) -> np.ndarray:
+    """The loss of each row, times its weight: squared error (Brier) or deviance, (n_samples,)."""
+    raw = equations.raw(values)
+    loss = ConvexLoss(link, equations.target, equations.weight)
+    return equations.weight * loss.per_sample(raw)
+
+
+def choose(
+    trials: Sequence[Trial], dampings: Iterable[float], shrinkages: Iterable[float]
+) -> tuple[Strength, float, float]:
+    """The strength whose loss over all trials is least; the stronger one of those that tie.
+
+    Shrinkage alone first, which solves nothing; then damping, along a path from strong to weak
+    on which solutions follow each other; then shrinkage again around what was found.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+    dampings, shrinkages : iterable of float
+        What to choose from, in this order.
+
+    Returns
+    -------
+    strength : Strength
+    loss, loss_alone : float
+        Mean over the judging rows' weight, at this strength and with the values left alone.
+    """
+    dampings, shrinkages = tuple(dampings), tuple(shrinkages)
+    seen: dict[Strength, float] = {}
+
+    def loss_of(strength: Strength) -> float:
+        if strength not in seen:
+            seen[strength] = float(sum(trial.losses(strength).sum() for trial in trials))
+        return seen[strength]
+
+    def best_of(candidates: Iterable[Strength]) -> Strength:
+        return min(candidates, key=loss_of)
+
+    finite = [damping for damping in dampings if not np.isinf(damping)]
+    kept = np.inf in dampings
+    begin = Strength(np.inf if kept else max(finite), shrinkages[0])
+    best = best_of(replace(begin, shrinkage=s) for s in shrinkages)
+    bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
+    for bag in bags:
+        best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
+    if not np.isinf(best.damping):
+        best = best_of([best, *(replace(best, shrinkage=s) for s in shrinkages)])
+    total = sum(trial._judge.weight.sum() for trial in trials)
+    return best, loss_of(best) / total, loss_of(Strength()) / total
+
+
+def _along(
+    begin: Strength, dampings: Sequence[float], loss_of: Callable[[Strength], float]
+) -> Strength:
+    """The best on the path from strong to weak damping."""
+    path = [replace(begin, damping=damping) for damping in dampings]
+    best = path[0]
+    for position, strength in enumerate(path):
+        if loss_of(strength) < loss_of(best):
+            best = strength
+        elif position - path.index(best) >= _PATIENCE:
+            break
+    return best
+
+
+def folds(labels: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:
+    """A fold for each row, alike in their labels, shape (n_samples,)."""
+    order = np.lexsort((rng.random(len(labels)), labels))
+    result = np.empty(len(labels), dtype=int)
+    start = rng.integers(n_folds)
+    result[order] = (np.arange(len(labels)) + start) % n_folds
+    return result

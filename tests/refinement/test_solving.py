@@ -1,0 +1,205 @@
+"""What is solved, against small cases worked out by hand or by dense linear algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime, minimize
+
+from ensprune.link import Exp, Identity, Logistic, Probability, Softmax
+from ensprune.members.leaves import TreeNodes, gather
+from ensprune.objectives.convex import ConvexLoss
+from ensprune.refinement.equations import Equations, Rows
+from ensprune.refinement.leaves import project, solve
+from ensprune.refinement.shrinkage import shrunk
+from ensprune.refinement.strength import Strength, Trial, choose, folds
+
+
+def stump(low, high, weights=(1.0, 1.0)):
+    """A tree of a root and two leaves."""
+    values = np.array([np.zeros_like(low), low, high], dtype=float).reshape(3, -1)
+    weight = np.array([sum(weights), *weights], dtype=float)
+    return TreeNodes(np.array([1, -1, -1]), np.array([2, -1, -1]), values, weight)
+
+
+def some_leaves(n_trees, n_values=1, scale=1.0, output=None, seed=0):
+    rng = np.random.default_rng(seed)
+    trees = [
+        stump(*rng.dirichlet(np.ones(max(n_values, 2)), 2)[:, :n_values], rng.uniform(1, 5, 2))
+        for _ in range(n_trees)
+    ]
+    return gather(trees, np.full(n_trees, scale), output)
+
+
+def some_ids(n_samples, n_trees, seed=0):
+    sides = np.random.default_rng(seed).integers(0, 2, (n_samples, n_trees))
+    return (2 * np.arange(n_trees) + sides).astype(np.int32)
+
+
+def test_a_single_leaf_moves_by_the_damped_mean_of_its_residuals():
+    # Two rows of value 3 and 5 in a leaf of 0, none in the other. With damping d the ridge of a
+    # leaf is d * 1 tree * 2 rows * its share 1/2 = d, so the leaf goes to 8 / (2 + d).
+    leaves = gather([stump([0.0], [7.0])], np.ones(1))
+    rows = Rows(np.array([[0], [0]]), np.array([[3.0, 5.0]]), np.ones(2))
+    values = solve(Equations(leaves, rows), Identity(), leaves.values, damping=2.0)
+    np.testing.assert_allclose(values, [[2.0], [7.0]], atol=1e-6)
+
+
+def test_two_trees_share_a_residual():
+    # A mean of two trees, one row with residual 1 in the leaves 0 and 2, all shares 1/2: the ridge
+    # of a leaf is d * (1/2)^2 * 2 trees * 1 row * 1/2 = d / 4. Both move by the same x, which
+    # minimises (1 - x)^2 + 2 (d / 4) x^2: x = 1 / (1 + d / 2).
+    leaves = gather([stump([0.0], [0.0]), stump([0.0], [0.0])], np.full(2, 0.5))
+    rows = Rows(np.array([[0, 2]]), np.array([[1.0]]), np.ones(1))
+    values = solve(Equations(leaves, rows), Identity(), leaves.values, damping=2.0)
+    np.testing.assert_allclose(values.ravel(), [0.5, 0.0, 0.5, 0.0], atol=1e-6)
+
+
+def test_least_squares_is_the_dense_solution():
+    leaves = some_leaves(4, scale=0.25)
+    rng = np.random.default_rng(1)
+    weight = rng.uniform(0.5, 2, 30)
+    rows = Rows(some_ids(30, 4), rng.normal(size=(1, 30)), weight, np.full((1, 30), 0.3))
+    equations = Equations(leaves, rows)
+    A, ridge = equations.design.toarray(), equations.ridge(0.5)
+    right = A.T @ (weight * (rows.target - 0.3 - (A @ leaves.values).T)[0])
+    dense = np.linalg.solve(A.T @ (weight[:, None] * A) + np.diag(ridge), right)
+    values = solve(equations, Identity(), leaves.values, damping=0.5)
+    np.testing.assert_allclose(values[:, 0], leaves.values[:, 0] + dense, atol=1e-4)
+
+
+def test_probabilities_are_the_constrained_optimum():
+    leaves = some_leaves(3, n_values=3, scale=1 / 3)
+    rng = np.random.default_rng(2)
+    target = np.eye(3)[:, rng.integers(0, 3, 25)]
+    equations = Equations(leaves, Rows(some_ids(25, 3), target, np.ones(25)))
+    ridge, prior = equations.ridge(0.05), leaves.values
+
+    def cost(flat):
+        values = flat.reshape(prior.shape)
+        fit = ((equations.raw(values) - target) ** 2).sum()
+        return fit + (ridge[:, None] * (values - prior) ** 2).sum()
+
+    sums = {"type": "eq", "fun": lambda flat: flat.reshape(prior.shape).sum(axis=1) - 1}
+    bounds = [(0, 1)] * prior.size
+    best = minimize(cost, prior.ravel(), bounds=bounds, constraints=sums, method="SLSQP")
+    values = solve(equations, Probability(), prior, damping=0.05, iterations=500)
+    assert values.min() >= 0
+    np.testing.assert_allclose(values.sum(axis=1), 1)
+    assert cost(values.ravel()) == pytest.approx(best.fun, rel=1e-4)
+    assert (values == 0).any(), "no bound was active"
+
+
+@pytest.mark.parametrize("link", [Logistic(), Logistic(2.0), Softmax(), Exp()])
+def test_likelihood_has_no_slope_left(link):
+    n_outputs = 3 if isinstance(link, Softmax) else 1
+    output = np.tile(np.arange(3), 2) if n_outputs == 3 else None
+    leaves = some_leaves(6, scale=0.7, output=output)
+    rng = np.random.default_rng(3)
+    target = rng.poisson(1.5, (1, 40)) if isinstance(link, Exp) else rng.integers(0, 2, (1, 40))
+    if n_outputs == 3:
+        target = np.eye(3)[:, rng.integers(0, 3, 40)]
+    weight = rng.uniform(0.5, 2, 40)
+    equations = Equations(leaves, Rows(some_ids(40, 6), target.astype(float), weight))
+    values = solve(equations, link, leaves.values, damping=0.3, iterations=500)
+    loss = ConvexLoss(link, equations.target, equations.weight)
+
+    def cost(flat):
+        moved = flat.reshape(values.shape)
+        penalty = equations.ridge(0.3)[:, None] * (moved - leaves.values) ** 2
+        return loss.value(equations.raw(moved)) + 0.5 * penalty.sum()
+
+    assert cost(values.ravel()) < cost(leaves.values.ravel())
+    assert np.abs(approx_fprime(values.ravel(), cost, 1e-6)).max() < 5e-3 * weight.sum()
+
+
+def test_infinite_damping_is_the_prior_itself():
+    leaves = some_leaves(2)
+    rows = Rows(some_ids(5, 2), np.ones((1, 5)), np.ones(5))
+    assert solve(Equations(leaves, rows), Identity(), leaves.values, np.inf) is leaves.values
+
+
+def test_out_of_bag_rows_stand_twice():
+    leaves = some_leaves(3, scale=1 / 3)
+    unseen = np.array([[True, False, False], [False, False, False], [True, True, False]])
+    rows = Rows(some_ids(3, 3), np.array([[1.0, 2.0, 3.0]]), np.ones(3), unseen=unseen)
+    equations = Equations(leaves, rows, out_of_bag=True)
+    design = equations.design.toarray()
+    assert design.shape == (5, 6)
+    np.testing.assert_allclose(design.sum(axis=1), 1)
+    assert design[3, rows.ids[0, 0]] == 1
+    np.testing.assert_allclose(design[4, rows.ids[2, :2]], 0.5)
+    np.testing.assert_array_equal(equations.target, [[1, 2, 3, 1, 3]])
+
+
+@pytest.mark.parametrize("n_values", [2, 4])
+def test_projection_is_the_nearest_distribution(n_values):
+    rng = np.random.default_rng(4)
+    values, total = rng.normal(size=(50, n_values)), rng.uniform(0.5, 2, 50)
+    projected = project(values, total)
+    np.testing.assert_allclose(projected.sum(axis=1), total)
+    assert projected.min() >= 0
+    others = rng.dirichlet(np.ones(n_values), (200, 50)) * total[:, None]
+    nearest = ((others - values) ** 2).sum(axis=2).min(axis=0)
+    assert (((projected - values) ** 2).sum(axis=1) <= nearest + 1e-9).all()
+
+
+@pytest.mark.parametrize("n_values", [2, 3])
+def test_projection_leaves_out_what_does_not_speak(n_values):
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(40, n_values))
+    speaks = rng.random((40, n_values)) < 0.6
+    speaks[~speaks.any(axis=1), 0] = True
+    projected = project(values, np.ones(40), speaks)
+    assert (projected[~speaks] == 0).all()
+    np.testing.assert_allclose(projected.sum(axis=1), 1)
+    single = speaks.sum(axis=1) == n_values
+    np.testing.assert_allclose(projected[single], project(values[single], np.ones(single.sum())))
+
+
+def test_shrinkage_by_hand():
+    # Root of 6 rows with mean 2; leaf A of 2 rows, value 8; inner node of 4 rows, mean -1, with
+    # leaves B (1 row, value 5) and C (3 rows, value -3). Strength 6: steps below the root are
+    # halved (6 / (6 + 6)), below the inner node kept by 4 / (4 + 6).
+    tree = TreeNodes(
+        left=np.array([1, -1, 3, -1, -1]),
+        right=np.array([2, -1, 4, -1, -1]),
+        values=np.array([[0.0], [8.0], [0.0], [5.0], [-3.0]]),
+        weight=np.array([0.0, 2.0, 0.0, 1.0, 3.0]),
+    )
+    leaves = gather([tree], np.ones(1))
+    expected = [2 + 0.5 * 6, 0.5 + 0.4 * 6, 0.5 + 0.4 * -2]
+    np.testing.assert_allclose(shrunk(leaves, 6.0)[:, 0], expected)
+    np.testing.assert_array_equal(shrunk(leaves, 0.0), leaves.values)
+    np.testing.assert_allclose(shrunk(leaves, 1e12), 2.0, atol=1e-9)
+
+
+def test_strength_is_what_fits_the_judging_rows():
+    rng = np.random.default_rng(6)
+    leaves = gather([stump([0.0], [0.0]), stump([0.0], [0.0])], np.ones(2))
+    ids = some_ids(400, 2)
+    signal = (np.array([1.0, -1.0, 2.0, -2.0])[ids]).sum(axis=1)
+
+    def trial(target):
+        rows = Rows(ids, target[None], np.ones(400))
+        return Trial(leaves, rows.take(np.arange(200)), rows.take(np.arange(200, 400)), Identity())
+
+    dampings = (np.inf, 10.0, 1.0, 0.1, 0.01)
+    strength, loss, alone = choose([trial(signal)], dampings, (0.0,))
+    assert strength.damping == 0.01
+    assert loss < 0.01 * alone
+    noise = rng.normal(size=400)
+    noise[:200] -= noise[:200].mean()
+    noise[200:] = -signal[200:]  # what was learned is wrong
+    strength, loss, alone = choose(
+        [trial(noise + np.r_[signal[:200], np.zeros(200)])], dampings, (0.0,)
+    )
+    assert strength == Strength()
+    assert loss == alone
+
+
+def test_folds_are_alike():
+    labels = np.repeat([0, 1, 2], [50, 30, 20])
+    fold = folds(labels, 5, np.random.default_rng(0))
+    counts = np.array([np.bincount(labels[fold == f], minlength=3) for f in range(5)])
+    np.testing.assert_array_equal(counts, np.tile([10, 6, 4], (5, 1)))

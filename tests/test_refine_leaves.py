@@ -1,0 +1,315 @@
+"""refine_leaves() and refine="leaves": laws over tree families, honesty, input."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from families import FAMILIES, Family, data, fitted
+from sklearn.base import clone
+from sklearn.datasets import make_regression
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.frozen import FrozenEstimator
+from xgboost import XGBRegressor
+
+from ensprune import EnsemblePruner, prune, refine_leaves
+from ensprune.members import open_members
+
+NAMES = (
+    "forest",
+    "extra-trees",
+    "bagging",
+    "boosting-init",
+    "hist-boosting",
+    "pipeline",
+    "xgboost",
+)
+TREES = [f for f in FAMILIES if f.name in NAMES]
+each_tree_family = pytest.mark.parametrize("family", TREES, ids=lambda family: family.id)
+
+
+def noise(seed, n_samples=300, classify=False):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n_samples) if classify else rng.normal(size=n_samples)
+    return rng.normal(size=(n_samples, 6)), y
+
+
+def training_loss(estimator, X, y):
+    """Brier score or log-loss in its own terms: what the refit minimises, less its damping."""
+    if not hasattr(estimator, "classes_"):
+        return np.mean((estimator.predict(X) - y) ** 2)
+    hot = y[:, None] == estimator.classes_
+    return np.mean((estimator.predict_proba(X) - hot) ** 2)
+
+
+@each_tree_family
+def test_weak_damping_fits_and_stays_of_the_class(family: Family):
+    ensemble, X, y = fitted(family)
+    before = joblib.hash(pickle.dumps(ensemble)), ensemble.predict(X)
+    small = open_members(ensemble).subset([0, 1, 2])
+    y = y[::-1]  # far from what the trees were grown on, pure leaves and all
+    refined = refine_leaves(small, X, y, damping=0.1, shrinkage=0)
+    assert type(refined) is type(small)
+    assert training_loss(refined, X, y) < training_loss(small, X, y)
+    assert open_members(refined).n_members == 3
+    assert joblib.hash(pickle.dumps(ensemble)) == before[0]
+    np.testing.assert_array_equal(ensemble.predict(X), before[1])
+    clone(refined)
+    if hasattr(refined, "predict_proba"):
+        wild = np.random.default_rng(0).normal(scale=10, size=(500, X.shape[1]))
+        proba = refined.predict_proba(wild)
+        assert proba.min() >= 0
+        np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+
+
+@each_tree_family
+def test_infinite_strength_changes_no_prediction(family: Family):
+    ensemble, X, y = fitted(family)
+    same = refine_leaves(ensemble, X, y, damping=np.inf, shrinkage=0)
+    np.testing.assert_array_equal(same.predict(X), ensemble.predict(X))
+    if hasattr(same, "predict_proba"):
+        np.testing.assert_array_equal(same.predict_proba(X), ensemble.predict_proba(X))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("weights", [None, [1.0, 3.0, 2.0]])
+def test_each_tree_of_a_forest_stays_a_distribution(task, weights):
+    X, y = data(task)
+    forest = RandomForestClassifier(6, random_state=0).fit(X, y)
+    forest = open_members(forest).subset([0, 1, 2], weights)
+    refined = refine_leaves(forest, X, y, damping=0.03, shrinkage=5)
+    wild = np.random.default_rng(0).normal(scale=10, size=(300, X.shape[1]))
+    np.testing.assert_allclose(refined.predict_proba(wild).sum(axis=1), 1)
+    for before, after in zip(forest.estimators_, refined.estimators_, strict=True):
+        sums = before.predict_proba(wild).sum(axis=1)
+        np.testing.assert_allclose(after.predict_proba(wild).sum(axis=1), sums)
+        assert after.predict_proba(wild).min() >= 0
+
+
+def test_bagging_that_missed_a_class_predicts_none_of_it():
+    X, y = data("multiclass")
+    rows = np.r_[
+        np.flatnonzero(y == "ash"), np.flatnonzero(y == "birch"), np.flatnonzero(y == "cedar")[:6]
+    ]
+    bagging = BaggingClassifier(n_estimators=6, max_samples=0.04, random_state=0).fit(
+        X[rows], y[rows]
+    )
+    assert min(len(tree.classes_) for tree in bagging.estimators_) < 3
+    refined = refine_leaves(bagging, X, y, damping=0.1, shrinkage=1)
+    np.testing.assert_allclose(refined.predict_proba(X).sum(axis=1), 1)
+    assert training_loss(refined, X, y) < training_loss(bagging, X, y)
+
+
+@pytest.mark.parametrize("name", ["forest-multiclass", "forest-regression", "hist-boosting-binary"])
+def test_integer_weights_are_repeated_rows(name):
+    ensemble, X, y = fitted(next(f for f in FAMILIES if f.id == name))
+    weight = np.random.default_rng(0).integers(0, 4, len(y))
+    fixed = {"damping": 1.0, "shrinkage": 2.0}
+    weighted = refine_leaves(ensemble, X, y, sample_weight=weight, **fixed)
+    repeated = refine_leaves(ensemble, np.repeat(X, weight, 0), np.repeat(y, weight), **fixed)
+    method = "predict_proba" if hasattr(ensemble, "classes_") else "predict"
+    ours, theirs = (getattr(model, method)(X) for model in (weighted, repeated))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-3)
+
+
+def test_class_weight_counts_in_the_refit():
+    X, y = data("binary")
+    heavy = {"ash": 20.0, "birch": 1.0}
+    forest = RandomForestClassifier(5, max_depth=3, class_weight=heavy, random_state=0).fit(X, y)
+    fixed = {"damping": 0.01, "shrinkage": 0}
+    refined = refine_leaves(forest, X, y, **fixed)
+    plain = refine_leaves(forest.set_params(class_weight=None), X, y, **fixed)
+    assert refined.predict_proba(X)[:, 0].mean() > plain.predict_proba(X)[:, 0].mean() + 0.2
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("classify", [False, True])
+def test_on_noise_out_of_bag_refinement_does_no_harm(seed, classify):
+    X, y = noise(seed, classify=classify)
+    X_new, y_new = noise(seed + 100, 1000, classify)
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    forest = family(15, random_state=seed).fit(X, y)
+    refined = refine_leaves(forest, X, y, validation="oob", random_state=0)
+    # In-bag, any weak damping looks perfect, and is a disaster on new rows.
+    misled = refine_leaves(forest, X, y, damping=0.01, shrinkage=0)
+    assert training_loss(misled, X, y) < training_loss(forest, X, y)
+    assert training_loss(refined, X_new, y_new) <= training_loss(forest, X_new, y_new)
+    # All there is to know of noise is its mean.
+    best = 0.25 if classify else 1.0
+    assert training_loss(refined, X_new, y_new) < 1.12 * best
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        GradientBoostingRegressor(n_estimators=15, random_state=0),
+        XGBRegressor(n_estimators=15, max_depth=4, n_jobs=1),
+    ],
+    ids=["boosting", "xgboost"],
+)
+def test_on_noise_unseen_rows_do_no_harm(ensemble):
+    X, y = noise(0)
+    X_val, y_val = noise(50)
+    X_new, y_new = noise(100, 1000)
+    model = clone(ensemble).fit(X, y)
+    refined = refine_leaves(model, X_val, y_val, random_state=0)
+    assert training_loss(refined, X_new, y_new) <= training_loss(model, X_new, y_new)
+
+
+def test_out_of_bag_refinement_helps_where_there_is_something_to_learn():
+    X, y = make_regression(900, 6, noise=3.0, random_state=0)
+    forest = RandomForestRegressor(40, random_state=0).fit(X[:500], y[:500])
+    fixed = {"target_size": 8, "validation": "oob", "random_state": 0}
+    cut = prune(forest, X[:500], y[:500], **fixed)
+    refined = prune(forest, X[:500], y[:500], refine="leaves", **fixed)
+    assert len(refined) == 8
+    assert training_loss(refined, X[500:], y[500:]) < 0.9 * training_loss(cut, X[500:], y[500:])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "task", "judged_on"),
+    [
+        (RandomForestRegressor(20, random_state=0), "regression", "regrown"),
+        (ExtraTreesClassifier(20, max_depth=5, random_state=0), "multiclass", "unseen rows"),
+        (HistGradientBoostingClassifier(max_iter=20), "binary", "unseen rows"),
+    ],
+)
+def test_pruner_refines_what_it_cuts(estimator, task, judged_on):
+    X, y = data(task)
+    pruner = EnsemblePruner(estimator, 0.3, refine="leaves", random_state=0).fit(X, y)
+    assert pruner.refinement_.judged_on == judged_on
+    assert pruner.refinement_.loss <= pruner.refinement_.loss_unrefined
+    frame = pruner.path_.to_frame()
+    assert frame["score_refined"].notna().all()
+    assert pruner.score_pruned_ == frame["score_refined"].iloc[-1]
+    assert type(pruner.pruned_estimator_) is type(estimator)
+    again = pruner.at(pruner.n_members_)
+    np.testing.assert_array_equal(again.predict(X), pruner.predict(X))
+    assert open_members(pruner.at(2)).n_members == 2
+    plain = EnsemblePruner(estimator, 0.3, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(plain.selected_, pruner.selected_)
+    assert plain.path_.to_frame()["score_refined"].isna().all()
+
+
+def test_refined_scores_are_of_rows_the_refit_has_not_seen():
+    # On noise every honest score is that of guessing, or worse.
+    X, y = noise(3, 400)
+    forest = RandomForestRegressor(20, random_state=0)
+    pruner = EnsemblePruner(forest, 8, refine="leaves", random_state=0).fit(X, y)
+    assert (pruner.path_.to_frame()["score_refined"] < 0.05).all()
+
+
+def test_explicit_validation_rows_refit_with_the_training_rows():
+    X, y = data("regression")
+    pruner = EnsemblePruner(
+        GradientBoostingRegressor(n_estimators=12, random_state=0), 5, refine="leaves"
+    ).fit(X[:120], y[:120], X_val=X[120:], y_val=y[120:])
+    assert pruner.refinement_.judged_on == "unseen rows"
+    assert pruner.refinement_.loss <= pruner.refinement_.loss_unrefined
+
+
+def test_pipelines_and_class_names_survive():
+    family = next(f for f in FAMILIES if f.id == "pipeline-multiclass")
+    pipeline, X, y = fitted(family)
+    refined = prune(
+        pipeline, X, y, target_size=4, validation="oob", refine="leaves", random_state=0
+    )
+    assert [name for name, _ in refined.steps] == [name for name, _ in pipeline.steps]
+    assert set(refined.predict(X)) <= set(pipeline.classes_)
+
+
+def test_a_class_of_one_row_may_be_missing_from_a_fold():
+    X, y = data("binary")
+    y = y.copy()
+    y[0] = "oak"
+    forest = RandomForestClassifier(6, bootstrap=False, max_features=2, random_state=0).fit(X, y)
+    refined = refine_leaves(forest, X, y, validation="oob", random_state=0)
+    np.testing.assert_array_equal(refined.classes_, forest.classes_)
+
+
+def test_few_rows_change_nothing():
+    X, y = data("regression")
+    forest = RandomForestRegressor(5, random_state=0).fit(X, y)
+    same = refine_leaves(forest, X[:10], y[:10])
+    np.testing.assert_array_equal(same.predict(X), forest.predict(X))
+
+
+def test_refinement_is_repeatable():
+    X, y = data("multiclass")
+    forest = RandomForestClassifier(8, random_state=0).fit(X, y)
+    first, second = (
+        refine_leaves(forest, X, y, validation="oob", random_state=7).predict_proba(X)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+LOADER = """
+import pickle, sys
+sys.modules["ensprune"] = None
+with open(sys.argv[1], "rb") as stream:
+    models = pickle.load(stream)
+for model, X, predicted in models:
+    assert (model.predict(X) == predicted).all()
+"""
+
+
+def test_refined_estimators_need_no_ensprune(tmp_path):
+    models = []
+    for family in TREES:
+        if family.task == "binary":
+            continue
+        ensemble, X, y = fitted(family)
+        refined = refine_leaves(ensemble, X, y, damping=1.0, shrinkage=3)
+        models.append((refined, X, refined.predict(X)))
+    path = tmp_path / "models.pkl"
+    path.write_bytes(pickle.dumps(models))
+    subprocess.run([sys.executable, "-c", LOADER, str(path)], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"damping": 0}, "damping=0 is not allowed"),
+        ({"damping": -1.0}, "damping=-1.0 is not allowed"),
+        ({"damping": np.nan}, "damping=nan is not allowed"),
+        ({"damping": "strong"}, "damping='strong' is not allowed"),
+        ({"shrinkage": np.inf}, "shrinkage=inf is not allowed"),
+        ({"shrinkage": True}, "shrinkage=True is not allowed"),
+        ({"validation": 0.2}, "validation=0.2 is unknown"),
+        ({"sample_weight": -np.ones(240)}, "[Nn]egative"),
+    ],
+)
+def test_bad_input_is_refused(options, message):
+    X, y = data("regression")
+    forest = RandomForestRegressor(3, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        refine_leaves(forest, X, y, **options)
+
+
+def test_what_cannot_be_refined_says_so():
+    X, y = data("binary")
+    with pytest.raises(TypeError, match="vote for labels"):
+        refine_leaves(AdaBoostClassifier(n_estimators=3, random_state=0).fit(X, y), X, y)
+    boosting = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+    with pytest.raises(ValueError, match="give rows it was not trained on"):
+        refine_leaves(boosting, X, y, validation="oob")
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="fitted on 240 rows, X has 100"):
+        refine_leaves(forest, X[:100], y[:100], validation="oob")
+    with pytest.raises(ValueError, match="labels the ensemble was not trained on"):
+        refine_leaves(forest, X, np.full(len(y), "oak"))
+    with pytest.raises(ValueError, match="refine='roots' is unknown; give None or one of"):
+        EnsemblePruner(FrozenEstimator(forest), refine="roots").fit(X, y)

@@ -37,6 +37,7 @@ from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
+from .selectors.allocation import shared_between_slots
 from .selectors.base import Problem, Selector, make_selector
 from .validation import Validation, hold_out
 
@@ -77,6 +78,10 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
         on validation rows), or the numbers given.
+    deep : bool, default=False
+        Whether to prune inside the members too, where they are ensembles: the trees of a forest
+        and the rounds of an XGBoost model in one ``VotingClassifier`` then share the budget. For
+        voting, stacking and bagging, see Notes.
     n_jobs : int, default=None
         Threads for reading members and scoring candidates. None is 1 unless in a
         ``joblib.parallel_config`` context; -1 is all processors.
@@ -123,6 +128,16 @@ default="members"
     ``scoring`` says, on the pairwise Gram matrix ``G_ij = mean of <e_i, e_j>`` over the rows out
     of bag for both, drawn half-way to its additive part; the path is scored with ``scoring``.
 
+    With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
+    other (through pipelines, searches and voting in voting); a member that is no ensemble, or a
+    stacking model inside another ensemble, is one member. ``selected_``, ``support_``,
+    ``weights_``, ``n_members_``, ``cost`` and the path count and number these. ``selector`` makes
+    a path for each ensemble inside, :class:`~ensprune.selectors.AllocationSelector` hands the
+    budget out between them by ``scoring`` of the whole and keeps the better of that and of
+    dropping whole members; ``selector_result_.kept`` says how many members are left in each. An
+    ensemble of which nothing is left is dropped. Nothing is out of bag then. For ensembles with no
+    ensemble inside, such as forests, nothing changes.
+
     References
     ----------
     Breiman, "Out-of-bag estimation", technical report, UC Berkeley (1996). Caruana et al.,
@@ -153,6 +168,7 @@ default="members"
             Interval(numbers.Real, 0, 1, closed="neither"),
         ],
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
+        "deep": ["boolean"],
         "n_jobs": [None, numbers.Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -166,6 +182,7 @@ default="members"
         scoring: ScorerLike | None = None,
         validation: str | float = "auto",
         cost: CostLike = "members",
+        deep: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -176,6 +193,7 @@ default="members"
         self.scoring = scoring
         self.validation = validation
         self.cost = cost
+        self.deep = deep
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -290,10 +308,14 @@ default="members"
             self._say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
             fitted = clone(self.estimator)
             fitted.fit(X, y, **self._params_for_fit(X, sample_weight, fit_params))
-        members = open_members(fitted)
+        members = self._members(fitted)
         if members.needs_training_data:
             members.set_training_data(X, y, sample_weight)
         return members
+
+    def _members(self, fitted: Any) -> Members:
+        members = open_members(fitted)
+        return members.deep() if self.deep else members
 
     def _params_for_fit(
         self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
@@ -315,7 +337,7 @@ default="members"
                 "but the estimator is frozen; give 'auto' (all rows are validation rows) or 'oob' "
                 "(the rows are its training rows)"
             )
-        members = open_members(self.estimator.estimator)
+        members = self._members(self.estimator.estimator)
         if self.validation == "oob":
             return self._out_of_bag(members, X, y, sample_weight)
         if members.needs_training_data:
@@ -401,7 +423,7 @@ default="members"
             random_state=self.random_state,
         )
         self._say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
-        path = validation.score_path(selector.select(problem))
+        path = validation.score_path(shared_between_slots(selector, problem).select(problem))
         chosen = path.within(budget)
 
         self.estimator_ = members.estimator
@@ -455,7 +477,7 @@ default="members"
                 f"up to {fitted_budget:g} and ends at {last:g}; fit with a larger target_size"
             )
         point = self.path_.within(budget)
-        members = open_members(self.estimator_)
+        members = self._members(self.estimator_)
         members.training = self._refit_rows
         return members.subset(point.indices, point.weight_array)
 
@@ -523,6 +545,7 @@ def prune(
     scoring: ScorerLike | None = None,
     validation: str = "auto",
     cost: CostLike = "members",
+    deep: bool = False,
     sample_weight: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -538,7 +561,7 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, validation, cost, n_jobs, random_state, verbose
+    target_size, selector, scoring, validation, cost, deep, n_jobs, random_state, verbose
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
@@ -573,6 +596,7 @@ def prune(
         scoring=scoring,
         validation=validation,
         cost=cost,
+        deep=deep,
         n_jobs=n_jobs,
         random_state=random_state,
         verbose=verbose,

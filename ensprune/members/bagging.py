@@ -13,6 +13,7 @@ from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Logistic, Probability, Softmax
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
+from .nested import Place, nested
 from .sampling import unseen_rows
 from .trees import is_tree, leaf_outputs, scaled
 
@@ -53,14 +54,7 @@ class BaggingMembers(Members):
         dtype: type = np.float32,
     ) -> np.ndarray:
         chosen = range(self.n_members) if indices is None else indices
-        X = validate_data(
-            self.estimator,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=None,
-            ensure_all_finite=False,
-            reset=False,
-        )
+        X = self._validated(X)
         shape = (self.n_outputs, X.shape[0])
 
         def read(t: int) -> np.ndarray:
@@ -69,6 +63,16 @@ class BaggingMembers(Members):
 
         return map_members(read, chosen, shape, dtype, n_jobs)
 
+    def _validated(self, X: Any) -> Any:
+        return validate_data(
+            self.estimator,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=None,
+            ensure_all_finite=False,
+            reset=False,
+        )
+
     def _read(self, member: Any, X: Any, shape: tuple[int, int], dtype: type) -> np.ndarray:
         """One member's output (n_outputs, n_samples) on its own columns."""
         return _output(member, X, shape, dtype, hasattr(self.estimator, "classes_"))
@@ -76,6 +80,34 @@ class BaggingMembers(Members):
     def by_decision(self) -> Members:
         bagging = self.estimator
         return BaggedDecisions(bagging) if hasattr(bagging, "decision_function") else self
+
+    def deep(self) -> Members:
+        return nested(self)
+
+    def places(self) -> list[Place]:
+        bagging = self.estimator
+        return [
+            Place(
+                member,
+                "predict_proba" if hasattr(member, "predict_proba") else "predict",
+                self._column,
+                lambda X, columns=columns: self._validated(X)[:, columns],
+            )
+            for member, columns in zip(
+                bagging.estimators_, bagging.estimators_features_, strict=True
+            )
+        ]
+
+    def _column(self, response: np.ndarray) -> np.ndarray:
+        """A member's response as (n_outputs, n_samples), for members that know every class."""
+        if response.ndim > 1:
+            return response.T
+        if self.n_outputs == 1:
+            return response[None]
+        return response == np.arange(self.n_outputs)[:, None]
+
+    def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
+        return shallow_copy(smaller, estimators_=estimators)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

@@ -37,7 +37,7 @@ from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
-from .selectors.allocation import shared_between_slots
+from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .validation import Validation, hold_out
 
@@ -423,7 +423,7 @@ default="members"
             random_state=self.random_state,
         )
         self._say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
-        path = validation.score_path(shared_between_slots(selector, problem).select(problem))
+        path = validation.score_path(for_combiner(selector, problem.combiner).select(problem))
         chosen = path.within(budget)
 
         self.estimator_ = members.estimator

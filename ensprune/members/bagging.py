@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,18 +86,18 @@ class BaggingMembers(Members):
         return nested(self)
 
     def places(self) -> list[Place]:
-        bagging = self.estimator
         return [
             Place(
                 member,
                 "predict_proba" if hasattr(member, "predict_proba") else "predict",
                 self._column,
-                lambda X, columns=columns: self._validated(X)[:, columns],
+                partial(self._columns_of, t),
             )
-            for member, columns in zip(
-                bagging.estimators_, bagging.estimators_features_, strict=True
-            )
+            for t, member in enumerate(self.estimator.estimators_)
         ]
+
+    def _columns_of(self, member: int, X: Any) -> Any:
+        return self._validated(X)[:, self.estimator.estimators_features_[member]]
 
     def _column(self, response: np.ndarray) -> np.ndarray:
         """A member's response as (n_outputs, n_samples), for members that know every class."""

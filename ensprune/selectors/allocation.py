@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
 from ..combiner import Combiner
 from ..nested import NestedCombiner
-from ..objectives.base import (
-    Objective,
-    class_positions,
-    default_scorer,
-    make_objective,
-    normalised_weights,
-)
+from ..objectives.base import default_scorer, make_objective, normalised_weights
 from ..objectives.generic import GenericObjective
-from ..objectives.squared import SquaredError, SquaredErrorThroughLink, squared_target
+from ..objectives.squared import squared_target
 from ..path import PathPoint, PruningPath
-from .base import Problem, Selector, make_selector, register_selector
-
-# From one rung to the next the cost of an inner ensemble grows by this factor.
-_RUNG = 2**0.5
+from .base import Problem, Selector, make_selector
+from .ladder import Ladder, ladder_of, rising
 
 # Scores must differ by more than rounding to count.
 _RELATIVE_GAIN = 1e-12
 
+# Members may cost nothing; a gain per cost is finite all the same.
+_LEAST_COST = 1e-12
+
 # Per slot the position on its path, or _OUT.
 Allocation = tuple[int, ...]
 _OUT = -1
-
-Stop = TypeVar("Stop", PathPoint, Allocation)
 
 # (score, minus the squared error): what is asked for, and what decides between equals.
 Value = tuple[float, float]
@@ -99,127 +91,40 @@ class AllocationSelector(Selector):
                 "another selector"
             )
         start = time.perf_counter()
+        inner = make_selector(self.inner)
         ladders = [
-            _ladder(problem, problem.combiner, slot, make_selector(self.inner))
-            for slot in range(len(problem.combiner.slots))
+            ladder_of(problem, slot, for_combiner(inner, place.combiner))
+            for slot, place in enumerate(problem.combiner.slots)
         ]
         if not any(ladder.points for ladder in ladders):
             raise ValueError(
                 f"no member fits the budget of {problem.budget:g}; give a larger target_size"
             )
         judge = _Judge(problem, ladders)
-        runs = [judge.spend(per_cost, only_whole=False) for per_cost in (False, True)]
-        whole = judge.spend(False, only_whole=True)
-        best = _latest_best([*(run for run, _ in runs), whole[0]], judge)
+        whole = judge.only_whole(inner)
+        best = _latest_best([judge.spend(False), judge.spend(True), whole], judge)
         points = tuple(judge.point(allocation) for allocation in best)
-        complete = any(done for run, done in (*runs, whole) if run and run[-1] == best[-1])
         result = AllocationResult(
-            "complete" if complete else "exhausted",
+            "exhausted" if any(judge.advances(best[-1])) else "complete",
             points[-1].objective,
             time.perf_counter() - start,
             judge.kept(best[-1]),
-            judge.value(whole[0][-1])[0] if whole[0] else float("nan"),
+            judge.value(whole[-1])[0] if whole else float("nan"),
         )
         return PruningPath(points, result)
 
 
-def shared_between_slots(selector: Selector, problem: Problem) -> Selector:
+def for_combiner(selector: Selector, combiner: Combiner | None) -> Selector:
     """The selector itself, or for ensembles inside an ensemble the one that runs it in each."""
-    nested = isinstance(problem.combiner, NestedCombiner)
-    if not nested or isinstance(selector, AllocationSelector):
+    if not isinstance(combiner, NestedCombiner) or isinstance(selector, AllocationSelector):
         return selector
     return AllocationSelector(selector)
-
-
-@dataclass(frozen=True)
-class _Ladder:
-    """The pruned versions of one slot that fit the budget, from cheap to dear.
-
-    Parameters
-    ----------
-    points : tuple of PathPoint
-        Members are numbered as in the whole problem.
-    rungs : tuple of int
-        Positions of the points worth stopping at.
-    whole : int
-        Position of the slot as it is, or ``_OUT`` where it does not fit.
-    """
-
-    points: tuple[PathPoint, ...]
-    rungs: tuple[int, ...]
-    whole: int
-
-
-def _ladder(problem: Problem, combiner: NestedCombiner, slot: int, selector: Selector) -> _Ladder:
-    members = combiner.members_of(slot)
-    costs = problem.costs[members]
-    everything = PathPoint(tuple(range(len(members))), float(costs.sum()), float("nan"))
-    points: list[PathPoint] = []
-    if len(members) > 1 and problem.fits(costs.min()):
-        inner = _inner_problem(problem, combiner, slot)
-        points = _rising(shared_between_slots(selector, inner).select(inner), _cost)
-    if problem.fits(everything.cost):
-        points = _rising([*points, everything], _cost)
-    rungs, last = [], 0.0
-    for position, point in enumerate(points):
-        if not rungs or point.cost >= last * _RUNG or position == len(points) - 1:
-            rungs.append(position)
-            last = point.cost
-    named = tuple(
-        replace(point, indices=tuple(int(t) for t in members[list(point.indices)]))
-        for point in points
-    )
-    whole = len(points) - 1 if problem.fits(everything.cost) else _OUT
-    return _Ladder(named, tuple(rungs), whole)
-
-
-def _inner_problem(problem: Problem, combiner: NestedCombiner, slot: int) -> Problem:
-    members = combiner.members_of(slot)
-    place = combiner.slots[slot]
-    own = place.combiner
-    assert own is not None
-    y = problem.y
-    if own.classes is not None:
-        # Members of an ensemble may know labels by their positions only.
-        y = own.classes[class_positions(y, combiner.classes)]
-    return replace(
-        problem,
-        outputs=problem.outputs[members, : place.n_outputs],
-        y=y,
-        combiner=own,
-        objective=_proxy(own),
-        costs=problem.costs[members],
-        budget=min(problem.budget, float(problem.costs[members].sum())),
-        carries_weights=place.carries_weights,
-    )
-
-
-def _proxy(combiner: Combiner) -> Objective:
-    """Squared error where the ensemble is an average or a sum: smooth, and fast to search."""
-    kind = "mse" if combiner.classes is None else "brier"
-    if not combiner.linear:
-        return make_objective(default_scorer(combiner), combiner)
-    return SquaredErrorThroughLink(kind) if combiner.kind == "sum" else SquaredError(kind)
-
-
-def _rising(stops: Iterable[Stop], cost: Callable[[Stop], float]) -> list[Stop]:
-    """Stops of rising cost: one that costs no more than those before it replaces them."""
-    rising: list[Stop] = []
-    for stop in stops:
-        while rising and cost(rising[-1]) >= cost(stop):
-            rising.pop()
-        rising.append(stop)
-    return rising
-
-
-def _cost(point: PathPoint) -> float:
-    return point.cost
 
 
 class _Judge:
     """Values of allocations, computed once each, and the moves between them."""
 
-    def __init__(self, problem: Problem, ladders: list[_Ladder]):
+    def __init__(self, problem: Problem, ladders: list[Ladder]):
         self._problem = problem
         self._ladders = ladders
         self._combiner: NestedCombiner = problem.combiner  # type: ignore[assignment]
@@ -257,8 +162,7 @@ class _Judge:
         for position in range(len(slots)):
             alone.add(position)
         score = alone.score()
-        raw = outer.raw(outputs)
-        squares = ((raw - squared_target(problem.y, outer)) ** 2).sum(axis=0)
+        squares = ((outer.raw(outputs) - squared_target(problem.y, outer)) ** 2).sum(axis=0)
         return (-np.inf if np.isnan(score) else score), -float(self._weight @ squares)
 
     def _column(self, slot: int, position: int) -> np.ndarray:
@@ -305,65 +209,85 @@ class _Judge:
 
     # --- handing out the budget -----------------------------------------------------------------
 
-    def spend(self, per_cost: bool, only_whole: bool) -> tuple[list[Allocation], bool]:
-        """Allocations from cheap to dear, and whether nothing more fitted in the end."""
+    def spend(self, per_cost: bool) -> list[Allocation]:
+        """Allocations from next to nothing up to the budget."""
         state: Allocation = (_OUT,) * len(self._ladders)
         visited: list[Allocation] = []
-        while True:
-            moves = list(self._advances(state, only_whole))
-            best = self._best(state, moves, per_cost, bool(visited))
+        while moves := list(self.advances(state)):
+            best = self._best(state, moves, per_cost)
             if best is None:
                 break
-            state = best if only_whole else self._exchanged(best, self.cost(best))
+            state = self._exchanged(best, self.cost(best))
             visited.append(state)
-        if visited and not only_whole:
-            final = self._exchanged(visited[-1], self._problem.budget)
-            if final != visited[-1]:
-                visited.append(final)
-        return visited, not moves
+        if visited:
+            visited.append(self._exchanged(state, self._problem.budget))
+        return visited
 
-    def _advances(self, state: Allocation, only_whole: bool) -> Iterator[Allocation]:
+    def only_whole(self, selector: Selector) -> list[Allocation]:
+        """What the selector makes of the outer ensemble when nothing inside is pruned."""
+        fitting = [(s, lad.whole) for s, lad in enumerate(self._ladders) if lad.whole is not None]
+        if not fitting:
+            return []
+        slots = [slot for slot, _ in fitting]
+        outer = self._combiner.outer.take(slots)
+        plain = replace(
+            self._problem,
+            outputs=np.stack([self._column(slot, whole) for slot, whole in fitting]),
+            combiner=outer,
+            objective=make_objective(self._scorer, outer),
+            costs=np.array([self._ladders[s].points[whole].cost for s, whole in fitting]),
+            carries_weights=True,  # which are left out of account
+        )
+        allocations = []
+        for point in selector.select(plain):
+            state: Allocation = (_OUT,) * len(self._ladders)
+            for slot, whole in (fitting[t] for t in point.indices):
+                state = _moved(state, slot, whole)
+            allocations.append(state)
+        return allocations
+
+    def advances(self, state: Allocation) -> Iterator[Allocation]:
         """The next rung of each slot, and the furthest point that still fits."""
-        spent = self.cost(state)
         for slot, ladder in enumerate(self._ladders):
-            if only_whole:
-                targets = {ladder.whole}
-            else:
-                targets = {next((r for r in ladder.rungs if r > state[slot]), _OUT)}
-                targets.add(self._furthest(state, slot, self._problem.budget))
-            before = 0.0 if state[slot] == _OUT else ladder.points[state[slot]].cost
-            for target in sorted(targets):
-                if target > state[slot] and self._problem.fits(
-                    spent - before + ladder.points[target].cost
-                ):
-                    yield _moved(state, slot, target)
+            furthest = self._furthest(state, slot, self._problem.budget)
+            targets = {min((r for r in ladder.rungs if r > state[slot]), default=_OUT), furthest}
+            yield from (
+                _moved(state, slot, target)
+                for target in sorted(targets)
+                if state[slot] < target <= furthest
+            )
 
     def _furthest(self, state: Allocation, slot: int, limit: float) -> int:
         """The last point of a slot that fits when the others stay, or ``_OUT``."""
-        left = limit * (1 + 1e-9) - self.cost(_moved(state, slot, _OUT))
-        costs = [point.cost for point in self._ladders[slot].points]
-        return int(np.searchsorted(costs, left, side="right")) - 1
+        return self._ladders[slot].furthest(limit - self.cost(_moved(state, slot, _OUT)))
 
     def _best(
-        self, state: Allocation, moves: list[Allocation], per_cost: bool, started: bool
+        self, state: Allocation, moves: list[Allocation], per_cost: bool
     ) -> Allocation | None:
         """The move of the largest gain; None where none improves anything."""
-        values = np.array([self.value(move) for move in moves]).reshape(-1, 2)
+        values = np.array([self.value(move) for move in moves])  # (n_moves, 2)
+        started = any(position != _OUT for position in state)
         known = values[np.isfinite(values).all(axis=1)]
-        if not len(known):
-            return None
-        gains = values - (self.value(state) if started else known.min(axis=0))
-        if started and not (gains > _RELATIVE_GAIN * np.abs(values)).any():
+        if started:
+            before = np.array(self.value(state))
+        elif len(known):
+            before = known.min(axis=0)
+        else:
+            raise ValueError(
+                "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
+                "validation rows, or other rows"
+            )
+        gains = values - before
+        helps = (gains > _RELATIVE_GAIN * np.abs(before)).any(axis=1)
+        if started and not helps.any():
             return None
         if per_cost:
             spent = self.cost(state)
             added = np.array([self.cost(move) - spent for move in moves])[:, None]
             # A loss is no cheaper for being spread over a high cost.
-            positive = added[added > 0].min() if (added > 0).any() else 1.0
-            gains = np.where(gains > 0, gains / np.maximum(added, positive), gains)
+            gains = np.where(gains > 0, gains / np.maximum(added, _LEAST_COST), gains)
         if started:
-            improves = (gains > 0).any(axis=1)
-            gains = np.where(improves[:, None], gains, -np.inf)
+            gains[~helps] = -np.inf
         best = 0
         for position in range(1, len(moves)):
             if _beats(tuple(gains[position]), tuple(gains[best])):
@@ -409,16 +333,13 @@ def _latest_best(runs: list[list[Allocation]], judge: _Judge) -> list[Allocation
     stops = [
         (judge.cost(state), run, state)
         for run, states in enumerate(runs)
-        for state in _rising(states, judge.cost)
+        for state in rising(states, judge.cost)
     ]
     latest: dict[int, Allocation] = {}
     best: list[Allocation] = []
-    for cost, run, state in sorted(stops, key=lambda stop: stop[0]):
+    for _, run, state in sorted(stops, key=lambda stop: stop[0]):
         latest[run] = state
         if any(_beats(judge.value(other), judge.value(state)) for other in latest.values()):
             continue
         best.append(state)
-    return _rising(best, judge.cost)
-
-
-register_selector("allocation", AllocationSelector)
+    return rising(best, judge.cost)

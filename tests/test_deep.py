@@ -37,9 +37,10 @@ def test_every_nest_is_cut_to_its_budget(name):
     assert len(pruner.path_.to_frame()) == len(pruner.path_)
 
 
-@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "roc_auc_ovr"])
-@pytest.mark.parametrize("cost", ["members", "bytes"])
-@pytest.mark.parametrize("name", ["voting-soft-multiclass", "stacking-multiclass"])
+@pytest.mark.parametrize(
+    ("scoring", "cost"), [(None, "members"), ("neg_log_loss", "bytes"), ("roc_auc", "members")]
+)
+@pytest.mark.parametrize("name", ["voting-soft-binary", "stacking-binary"])
 def test_scores_are_those_of_the_pruned_estimator(name, cost, scoring):
     ensemble, X, y = nested(name)
     pruner = EnsemblePruner(FrozenEstimator(ensemble), 0.4, scoring=scoring, cost=cost, deep=True)
@@ -68,18 +69,20 @@ def test_a_forest_and_xgboost_share_a_budget_of_nodes(unit):
     ).fit(X, y)
     small = pruner.pruned_estimator_
     assert isinstance(small, VotingClassifier)
-    forest, xgb = small.estimators_
-    assert (forest.n_estimators, xgb.n_estimators) == pruner.selector_result_.kept
-    total = sum(open_members(member).costs(unit).sum() for member in (forest, xgb))
+    sizes = [small.named_estimators_[name].n_estimators for name in small.named_estimators_]
+    assert sizes == [size for size in pruner.selector_result_.kept if size]
+    assert 0 < sum(sizes) < 50
+    total = sum(open_members(member).costs(unit).sum() for member in small.estimators_)
     budget = 0.3 * open_members(pruner.estimator_).deep().costs(unit).sum()
     # Leaf values of re-weighted trees take other numbers of digits, so bytes may differ a little.
     assert total <= budget * (1.0 if unit == "nodes" else 1.02)
     again = pickle.loads(pickle.dumps(small))
     np.testing.assert_array_equal(again.predict_proba(X), small.predict_proba(X))
-    plain = EnsemblePruner(voting, 0.3, scoring="neg_log_loss", cost=unit, random_state=0)
-    with_whole = clone(plain).set_params(target_size=1.0).fit(X, y)
-    deep = clone(pruner).set_params(target_size=1.0).fit(X, y)
-    assert deep.score_pruned_ >= with_whole.score_pruned_ - 1e-9
+    # Where whole members may stay, too, the result is never worse than keeping or dropping those.
+    plain = clone(pruner).set_params(target_size=0.8, deep=False).fit(X, y)
+    deep = clone(pruner).set_params(target_size=0.8).fit(X, y)
+    assert deep.cost_pruned_ <= 0.8 * deep.cost_full_
+    assert deep.score_pruned_ >= plain.score_pruned_ - 1e-9
 
 
 def test_fitting_and_pruning_a_stack_in_one_go():

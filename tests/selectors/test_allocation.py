@@ -14,6 +14,7 @@ from ensprune.members import open_members
 from ensprune.nested import NestedCombiner, Slot
 from ensprune.objectives import make_objective
 from ensprune.selectors import AllocationSelector, FirstSelector, GreedySelector, Problem
+from ensprune.selectors.ladder import ladder_of
 
 
 def averages(sizes, y, errors, costs, budget, scoring="neg_mean_squared_error", weights=None):
@@ -53,13 +54,6 @@ def random_problem(seed, budget=7.0):
     return averages([3, 4, 0], y, errors, rng.integers(1, 4, 8), budget)
 
 
-def every_subset(problem):
-    for size in range(1, problem.n_members + 1):
-        for members in itertools.combinations(range(problem.n_members), size):
-            if problem.fits(problem.costs[list(members)].sum()):
-                yield members
-
-
 def test_the_budget_goes_where_it_helps_by_hand():
     # Slots err by +1 and -1 and cancel out; inside, all members are alike and cost 1 and 2.
     y = np.zeros(6)
@@ -70,21 +64,26 @@ def test_the_budget_goes_where_it_helps_by_hand():
     assert path[-1].objective == pytest.approx(0.0)
     assert path[-1].cost == 3
     assert path.result.kept == (1, 1)
-    assert path.result.status == "exhausted" or path.result.status == "complete"
+    assert path.result.status == "complete"
     # Whole, only the first slot fits, and that errs by one.
     assert path.result.whole_objective_value == pytest.approx(-1.0)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_close_to_the_best_of_all_subsets(seed):
-    problem = random_problem(seed)
-    scores = [problem.evaluate(members) for members in every_subset(problem)]
-    point = AllocationSelector().select(problem)[-1]
-    assert point.cost <= problem.budget
-    assert point.objective == pytest.approx(problem.evaluate(point.indices, point.weight_array))
-    assert point.objective <= max(scores) + 1e-12
-    # Members are chosen slot by slot, so not always the optimum: among the best few per cent.
-    assert np.mean(np.array(scores) > point.objective + 1e-12) < 0.05
+def test_most_often_the_best_of_all_allocations():
+    hits = 0
+    for seed in range(12):
+        problem = random_problem(seed)
+        ladders = [ladder_of(problem, slot, GreedySelector()) for slot in range(3)]
+        scores = []
+        for choice in itertools.product(*((None, *ladder.points) for ladder in ladders)):
+            points = [point for point in choice if point is not None]
+            if points and problem.fits(sum(point.cost for point in points)):
+                scores.append(problem.evaluate([t for point in points for t in point.indices]))
+        point = AllocationSelector().select(problem)[-1]
+        assert point.cost <= problem.budget
+        assert point.objective <= max(scores) + 1e-12
+        hits += point.objective >= max(scores) - 1e-12
+    assert hits >= 10
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -168,9 +167,8 @@ def test_labels_are_translated_for_members_that_know_positions():
     )
     path = AllocationSelector().select(problem)
     assert path[-1].size <= 8
-    # In sample, a few members of each do better than the dullest half of them could.
-    worst = problem.evaluate([11])
-    assert path[-1].objective > worst
+    # Scoring the wrong class would be worse than knowing nothing.
+    assert path[-1].objective > -np.log(3)
 
 
 def test_other_problems_and_impossible_budgets_are_refused():

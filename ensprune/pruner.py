@@ -40,6 +40,7 @@ from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
 from .path import PathPoint
 from .refine import make_refinement
+from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
 from .validation import Validation, hold_out
@@ -101,6 +102,10 @@ default="members"
         together (:func:`ensprune.refine_leaves` says how, and for which families). Out of bag
         they are fitted to the training rows; with a hold-out to training and held-out rows, with
         a frozen ensemble to the rows given. How strongly is chosen at ``target_size``.
+    deep : bool, default=False
+        Whether to prune inside the members too, where they are ensembles: the trees of a forest
+        and the rounds of an XGBoost model in one ``VotingClassifier`` then share the budget. For
+        voting, stacking and bagging, see Notes.
     n_jobs : int, default=None
         Threads for reading members and scoring candidates. None is 1 unless in a
         ``joblib.parallel_config`` context; -1 is all processors.
@@ -158,6 +163,16 @@ default="members"
     ``scoring`` says, on the pairwise Gram matrix ``G_ij = mean of <e_i, e_j>`` over the rows out
     of bag for both, drawn half-way to its additive part; the path is scored with ``scoring``.
 
+    With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
+    other (through pipelines, searches and voting in voting); a member that is no ensemble, or a
+    stacking model inside another ensemble, is one member. ``selected_``, ``support_``,
+    ``weights_``, ``n_members_``, ``cost`` and the path count and number these. ``selector`` makes
+    a path for each ensemble inside, :class:`~ensprune.selectors.AllocationSelector` hands the
+    budget out between them by ``scoring`` of the whole and keeps the better of that and of
+    dropping whole members; ``selector_result_.kept`` says how many members are left in each. An
+    ensemble of which nothing is left is dropped. Nothing is out of bag then. For ensembles with no
+    ensemble inside, such as forests, nothing changes.
+
     References
     ----------
     Breiman, "Out-of-bag estimation", technical report, UC Berkeley (1996). Caruana et al.,
@@ -191,6 +206,7 @@ default="members"
         ],
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
         "refine": [str, None],
+        "deep": ["boolean"],
         "n_jobs": [None, numbers.Integral],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -208,6 +224,7 @@ default="members"
         validation: str | float = "auto",
         cost: CostLike = "members",
         refine: str | None = None,
+        deep: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -222,6 +239,7 @@ default="members"
         self.validation = validation
         self.cost = cost
         self.refine = refine
+        self.deep = deep
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -344,10 +362,14 @@ default="members"
             self._say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
             fitted = clone(self.estimator)
             fitted.fit(X, y, **self._params_for_fit(X, sample_weight, fit_params))
-        members = open_members(fitted)
+        members = self._members(fitted)
         if members.needs_training_data:
             members.set_training_data(X, y, sample_weight)
         return members
+
+    def _members(self, fitted: Any) -> Members:
+        members = open_members(fitted)
+        return members.deep() if self.deep else members
 
     def _params_for_fit(
         self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
@@ -369,7 +391,7 @@ default="members"
                 "but the estimator is frozen; give 'auto' (all rows are validation rows) or 'oob' "
                 "(the rows are its training rows)"
             )
-        members = open_members(self.estimator.estimator)
+        members = self._members(self.estimator.estimator)
         if self.validation == "oob":
             return self._out_of_bag(members, X, y, sample_weight)
         if members.needs_training_data:
@@ -506,7 +528,7 @@ default="members"
             refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
         choice = choose(
             problem,
-            selector,
+            for_combiner(selector, problem.combiner),
             validation,
             self.target_size,
             float(self.tolerance),
@@ -576,7 +598,7 @@ default="members"
                 f"up to {fitted_budget:g} and ends at {last:g}; fit with a larger target_size"
             )
         point = self.path_.within(budget)
-        members = open_members(self.estimator_)
+        members = self._members(self.estimator_)
         members.training = self._refit_rows
         return self._cut(members, point)
 
@@ -651,6 +673,7 @@ def prune(
     validation: str = "auto",
     cost: CostLike = "members",
     refine: str | None = None,
+    deep: bool = False,
     sample_weight: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
@@ -667,7 +690,7 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, tolerance, confidence, validation, cost, refine, n_jobs, \
+    target_size, selector, scoring, tolerance, confidence, validation, cost, refine, deep, n_jobs, \
 random_state, verbose, memory_limit
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -706,6 +729,7 @@ random_state, verbose, memory_limit
         validation=validation,
         cost=cost,
         refine=refine,
+        deep=deep,
         n_jobs=n_jobs,
         random_state=random_state,
         verbose=verbose,

@@ -80,7 +80,8 @@ def columns_of(array: np.ndarray, columns: np.ndarray) -> np.ndarray:
     part = empty_like(array, (*array.shape[:2], len(columns)))
     for member, out in zip(array, part, strict=True):
         np.take(member, columns, axis=1, out=out, mode="clip")
-        release(array), release(part)
+        release(array)
+        release(part)
     return part
 
 
@@ -89,7 +90,8 @@ def members_of(array: np.ndarray, members: Sequence[int]) -> np.ndarray:
     part = empty_like(array, (len(members), *array.shape[1:]))
     for member, out in zip(members, part, strict=True):
         out[...] = array[member]
-        release(array), release(part)
+        release(array)
+        release(part)
     return part
 
 

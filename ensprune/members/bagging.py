@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..link import Identity, Logistic, Probability, Softmax
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
 from .leaves import Leaves, TreeNodes, gather, positions
+from .nested import Place, nested
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
 from .sampling import unseen_rows
 from .trees import is_tree, leaf_outputs, nodes_of, scaled, with_values
@@ -84,6 +86,34 @@ class BaggingMembers(Members, HasLeaves):
     def by_decision(self) -> Members:
         bagging = self.estimator
         return BaggedDecisions(bagging) if hasattr(bagging, "decision_function") else self
+
+    def deep(self) -> Members:
+        return nested(self)
+
+    def places(self) -> list[Place]:
+        return [
+            Place(
+                member,
+                "predict_proba" if hasattr(member, "predict_proba") else "predict",
+                self._column,
+                partial(self._columns_of, t),
+            )
+            for t, member in enumerate(self.estimator.estimators_)
+        ]
+
+    def _columns_of(self, member: int, X: Any) -> Any:
+        return self._validated(X)[:, self.estimator.estimators_features_[member]]
+
+    def _column(self, response: np.ndarray) -> np.ndarray:
+        """A member's response as (n_outputs, n_samples), for members that know every class."""
+        if response.ndim > 1:
+            return response.T
+        if self.n_outputs == 1:
+            return response[None]
+        return response == np.arange(self.n_outputs)[:, None]
+
+    def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
+        return shallow_copy(smaller, estimators_=estimators)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -20,11 +20,17 @@ from sklearn.utils.validation import _num_samples
 from ..combiner import Combiner, Indices
 from ..link import Logistic
 
+if TYPE_CHECKING:
+    from .nested import Place
+
 CostUnit = Literal["members", "nodes", "bytes", "latency"]
 
 # Families of optional or slow-to-import libraries: the adapter is imported when an object of
 # theirs arrives, not before.
 _LAZY_ADAPTERS = {"xgboost": "ensprune.members.xgboost"}
+
+# Combiners in which weights are more than shares of a total.
+_SCALED = ("sum", "calibrated", "nested")
 
 _LATENCY_ROWS = 1000
 _LATENCY_REPEATS = 5
@@ -146,7 +152,7 @@ class Members(ABC):
         ----------
         unit : {"members", "nodes", "bytes", "latency"}, default="members"
             1 each; tree nodes; bytes of the pickled member; seconds per 1,000 rows (median of
-            5 runs after one to warm up, on up to 1,000 rows of ``X``).
+            5 runs after one to warm up, on up to 1,000 rows of ``X``, evenly spaced).
         X : array-like of shape (n_samples, n_features), default=None
             Rows to time ``"latency"`` on.
 
@@ -171,7 +177,10 @@ class Members(ABC):
         if unit == "latency":
             if X is None:
                 raise ValueError("cost='latency' is measured on rows: give X")
-            rows = _safe_indexing(X, np.arange(min(_num_samples(X), _LATENCY_ROWS)))
+            n_rows = _num_samples(X)
+            # Not the first rows: in sorted data they may all take the same short way.
+            spaced = np.linspace(0, n_rows - 1, min(n_rows, _LATENCY_ROWS)).astype(np.intp)
+            rows = _safe_indexing(X, spaced)
             per_row = 1000.0 / _num_samples(rows)
             return np.array([self._seconds(rows, t) * per_row for t in range(self.n_members)])
         raise ValueError(
@@ -194,6 +203,25 @@ class Members(ABC):
         same outputs.
         """
         return self
+
+    def deep(self) -> Members:
+        """The members of the ensembles inside this one, where members are ensembles.
+
+        Returns
+        -------
+        Members
+            These members themselves where none is an ensemble: the trees of a forest, the stages
+            of a boosting model.
+        """
+        return self
+
+    def places(self) -> list[Place]:
+        """Where each member stands, in families that may have ensembles for members."""
+        raise TypeError(f"{type(self).__name__} does not open its members")
+
+    def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
+        """``smaller``, cut by :meth:`subset`, with these fitted estimators for its members."""
+        raise TypeError(f"{type(self).__name__} does not open its members")
 
     @abstractmethod
     def parts(self) -> Iterable[Any]:
@@ -256,7 +284,8 @@ class Members(ABC):
             )
         if not np.isfinite(factors).all() or (factors < 0).any() or factors.sum() <= 0:
             raise ValueError("weights must be finite and non-negative, with a positive sum")
-        if self.combiner.kind != "sum" and np.ptp(factors) == 0:
+        ones = bool((factors == 1).all())
+        if ones or (self.combiner.kind not in _SCALED and np.ptp(factors) == 0):
             return given.astype(np.intp), None
         if not self.carries_weights:
             raise TypeError(

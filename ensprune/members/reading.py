@@ -56,7 +56,7 @@ def read_members(
 
 
 def _read_share(packed: np.ndarray, X: Any, indices: np.ndarray, dtype: type) -> np.ndarray:
-    return pickle.loads(packed).outputs(X, 1, indices=indices, dtype=dtype)
+    return pickle.loads(packed.data).outputs(X, 1, indices=indices, dtype=dtype)
 
 
 __all__ = ["read_members", "shares_memory"]

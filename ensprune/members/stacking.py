@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from ..combiner import Combiner, Indices
 from ..link import Identity, Link, Probability, Votes
 from .base import Members, map_members, open_members, shallow_copy
-from .voting import cut_named, named_members
+from .nested import Place, nested
+from .voting import cut_named, named_members, refilled_named
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,21 @@ class StackingMembers(Members):
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
+
+    def deep(self) -> Members:
+        return nested(self)
+
+    def places(self) -> list[Place]:
+        stacking = self.estimator
+        return [
+            Place(member, method, partial(self._columns, member=t))
+            for t, (member, method) in enumerate(
+                zip(stacking.estimators_, stacking.stack_method_, strict=True)
+            )
+        ]
+
+    def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
+        return refilled_named(smaller, estimators)
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, _ = self._checked(indices, weights)

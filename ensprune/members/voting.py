@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -13,6 +14,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
 from .base import Members, map_members, open_members, shallow_copy
+from .nested import Place, nested
 
 
 def named_members(ensemble: Any) -> list[tuple[str, Any]]:
@@ -30,6 +32,21 @@ def cut_named(ensemble: Any, kept: np.ndarray) -> dict[str, Any]:
         "estimators_": fitted,
         "named_estimators_": Bunch(**dict(zip(names, fitted, strict=True))),
     }
+
+
+def refilled_named(smaller: Any, estimators: list[Any]) -> Any:
+    """A cut voting or stacking model with other fitted members; what it clones agrees with them."""
+    named = []
+    for (name, given), old, new in zip(
+        named_members(smaller), smaller.estimators_, estimators, strict=True
+    ):
+        if new is not old:
+            given = new if given is old else clone(new)
+        named.append((name, given))
+    fitted = {name: new for (name, _), new in zip(named, estimators, strict=True)}
+    return shallow_copy(
+        smaller, estimators=named, estimators_=estimators, named_estimators_=Bunch(**fitted)
+    )
 
 
 def _is_drop(member: Any) -> bool:
@@ -80,18 +97,32 @@ class VotingMembers(Members):
         dtype: type = np.float32,
     ) -> np.ndarray:
         chosen = range(self.n_members) if indices is None else indices
-        classes = getattr(self.estimator, "classes_", None)
 
         def read(t: int) -> np.ndarray:
-            member = self.estimator.estimators_[t]
-            if classes is None:
-                return member.predict(X)[None]
-            if self._hard:
-                return member.predict(X) == np.arange(len(classes))[:, None]
-            return member.predict_proba(X).T
+            return self._column(getattr(self.estimator.estimators_[t], self._method)(X))
 
-        shape = (1 if classes is None else len(classes), _num_samples(X))
-        return map_members(read, chosen, shape, dtype, n_jobs)
+        return map_members(read, chosen, (self.n_outputs, _num_samples(X)), dtype, n_jobs)
+
+    @property
+    def _method(self) -> str:
+        """What the ensemble asks of its members."""
+        soft = hasattr(self.estimator, "classes_") and not self._hard
+        return "predict_proba" if soft else "predict"
+
+    def _column(self, response: np.ndarray) -> np.ndarray:
+        """A member's response as (n_outputs, n_samples)."""
+        if self._hard:
+            return response == np.arange(self.n_outputs)[:, None]
+        return response[None] if response.ndim == 1 else response.T
+
+    def deep(self) -> Members:
+        return nested(self)
+
+    def places(self) -> list[Place]:
+        return [Place(member, self._method, self._column) for member in self.estimator.estimators_]
+
+    def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
+        return refilled_named(smaller, estimators)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

@@ -71,6 +71,12 @@ class WrappedMembers(Members, HasLeaves):
         result.inner = self.inner.by_decision()
         return result
 
+    def deep(self) -> Members:
+        result = copy.copy(self)
+        result.inner = self.inner.deep()
+        result.carries_weights = result.inner.carries_weights
+        return result
+
     @property
     def n_members(self) -> int:
         return self.inner.n_members
@@ -251,6 +257,14 @@ class CalibratedMembers(Members):
         sizes = [fold.n_members for fold in self._folds]
         self._fold_of = np.repeat(np.arange(len(sizes)), sizes)
         self._local = np.concatenate([np.arange(size) for size in sizes])
+
+    def deep(self) -> Members:
+        if any(fold.deep() is not fold for fold in self._folds):
+            raise ValueError(
+                "deep=True does not reach through CalibratedClassifierCV: prune the ensemble "
+                "inside, then calibrate it"
+            )
+        return self
 
     @property
     def n_members(self) -> int:

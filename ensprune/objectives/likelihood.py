@@ -50,7 +50,8 @@ class LogLoss(LinearObjective):
             signed = empty_like(outputs, outputs.shape)
             for member, row in zip(outputs, signed, strict=True):
                 np.multiply(member, sign, out=row)
-                release(outputs), release(signed)
+                release(outputs)
+                release(signed)
             return signed, None if offset is None else offset * sign
         if isinstance(link, Probability):
             true = _true_rows(outputs, self._targets)
@@ -131,7 +132,8 @@ def _true_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     at = labels * n_samples + np.arange(n_samples)
     for member, row in zip(outputs, true[:, 0], strict=True):
         np.take(member.reshape(-1), at, out=row, mode="clip")
-        release(outputs), release(true)
+        release(outputs)
+        release(true)
     return true
 
 

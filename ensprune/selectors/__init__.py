@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from .allocation import AllocationSelector
 from .base import Problem, Selector, make_selector, register_selector
 from .baseline import FirstSelector, RandomSelector
 from .greedy import GreedySelector
 
 __all__ = [
+    "AllocationSelector",
     "FirstSelector",
     "GreedySelector",
     "ILPSelector",

@@ -8,43 +8,13 @@ import joblib
 import numpy as np
 import pytest
 from families import FAMILIES, Family, fitted
+from law import assert_obeys, responses
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ensprune.members import open_members
 
 pytestmark = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
-
-
-def responses(estimator, X):
-    """All continuous responses of an estimator."""
-    names = [m for m in ("predict_proba", "decision_function") if hasattr(estimator, m)]
-    if not hasattr(estimator, "classes_"):
-        names = ["predict"]
-    return {name: getattr(estimator, name)(X) for name in names}
-
-
-def combined(combiner, outputs):
-    """The same responses from outputs and combiner."""
-    if combiner.classes is None:
-        return {"predict": combiner.predict(outputs)}
-    result = {}
-    if combiner.has_proba:
-        result["predict_proba"] = combiner.predict_proba(outputs)
-    if combiner.has_decision:
-        result["decision_function"] = combiner.decision_function(outputs)
-    return result
-
-
-def assert_obeys(estimator, combiner, outputs, X, tolerance):
-    real = responses(estimator, X)
-    ours = combined(combiner, outputs)
-    assert ours or combiner.kind == "mean", "nothing was compared"
-    for name, response in ours.items():
-        scale = max(1.0, np.abs(real[name]).max())
-        np.testing.assert_allclose(response, real[name], rtol=0, atol=tolerance * scale)
-    if combiner.classes is not None:
-        np.testing.assert_array_equal(combiner.predict(outputs), estimator.predict(X))
 
 
 def some_indices(n_members, seed):

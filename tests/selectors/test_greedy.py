@@ -115,13 +115,46 @@ def test_backward_drops_the_least_missed():
 
 
 def test_replacement_weighs_and_costs_once():
-    # The first member is exact, the second far off: drawing again always takes the first.
+    # Errors of 2, 1 and -1: 1 and -1 cancel alone, 2 needs -1 twice.
     y = np.array([1.0, 2.0, 3.0])
-    problem = problem_of([[y], [y + 9], [y - 7]], y, scoring="neg_mean_squared_error", budget=3)
-    point = GreedySelector(replacement=True).select(problem)[-1]
-    assert point.indices == (0,)
-    assert point.weights == (3.0,)
-    assert point.cost == 1.0
+    problem = problem_of([[y + 2], [y - 1], [y + 5]], y, scoring="neg_mean_squared_error", budget=2)
+    one, two = GreedySelector(replacement=True).select(problem)
+    assert (one.indices, one.weights, one.cost) == ((1,), None, 1.0)
+    assert (two.indices, two.weights, two.cost) == ((1, 0), (2.0, 1.0), 2.0)
+    assert two.objective == pytest.approx(0.0)
+    assert two.objective == pytest.approx(problem.evaluate(two.indices, two.weight_array))
+
+
+@pytest.mark.parametrize("costs", [None, np.linspace(1.0, 2.0, 12)])
+def test_a_favourite_drawn_again_and_again_takes_no_other_members_place(costs):
+    # One member is nearly exact and eleven are noise: every draw is best spent on the first.
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=80)
+    outputs = y + np.r_[0.01, np.full(11, 3.0)][:, None] * rng.normal(size=(12, 80))
+    budget = 6 if costs is None else 9.0
+    problem = problem_of(
+        outputs[:, None], y, scoring="neg_mean_squared_error", budget=budget, costs=costs
+    )
+    path = GreedySelector(replacement=True).select(problem)
+    for size, point in enumerate(path, start=1):
+        assert len(set(point.indices)) == point.size == size
+        assert point.cost == pytest.approx(problem.costs[list(point.indices)].sum())
+    heaviest = int(np.argmax(path[-1].weights))
+    assert path[-1].indices[heaviest] == 0
+    assert path[-1].weights[heaviest] > 1
+    if costs is None:
+        assert path[-1].size == 6
+    else:
+        left = np.setdiff1d(np.arange(12), path[-1].indices)
+        assert path[-1].cost + problem.costs[left].min() > budget
+
+
+def test_repeats_cost_once_in_the_pruned_ensemble():
+    ensemble, X, y = fitted(next(f for f in FAMILIES if f.id == "forest-multiclass"))
+    pruner = EnsemblePruner(FrozenEstimator(ensemble), 5, GreedySelector(replacement=True))
+    pruner.fit(X, y)
+    assert len(np.unique(pruner.selected_)) == pruner.n_members_ == pruner.cost_pruned_ == 5
+    assert pruner.pruned_estimator_.n_estimators == 5
 
 
 def test_ties_do_not_favour_members_already_chosen():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Logistic, Probability, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.cart import cut_carts, read_cart
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
 from .sampling import unseen_rows
@@ -53,14 +55,7 @@ class BaggingMembers(Members):
         dtype: type = np.float32,
     ) -> np.ndarray:
         chosen = range(self.n_members) if indices is None else indices
-        X = validate_data(
-            self.estimator,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=None,
-            ensure_all_finite=False,
-            reset=False,
-        )
+        X = self._validated(X)
         shape = (self.n_outputs, X.shape[0])
 
         def read(t: int) -> np.ndarray:
@@ -68,6 +63,16 @@ class BaggingMembers(Members):
             return self._read(self.estimator.estimators_[t], columns, shape, dtype)
 
         return map_members(read, chosen, shape, dtype, n_jobs)
+
+    def _validated(self, X: Any) -> Any:
+        return validate_data(
+            self.estimator,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=None,
+            ensure_all_finite=False,
+            reset=False,
+        )
 
     def _read(self, member: Any, X: Any, shape: tuple[int, int], dtype: type) -> np.ndarray:
         """One member's output (n_outputs, n_samples) on its own columns."""
@@ -95,6 +100,35 @@ class BaggingMembers(Members):
             # The draws of the rows are re-created from the seeds.
             _seeds=np.asarray(bagging._seeds)[kept],
             n_estimators=len(members),
+        )
+
+    def trees(self) -> list[Tree]:
+        share = 1.0 / self.n_members
+        result = []
+        for t, member in enumerate(self.estimator.estimators_):
+            if not is_tree(member):
+                raise self._no_trees(type(member).__name__)
+            # Members were fitted on class positions, so classes_ are rows of the raw score.
+            result.append(read_cart(member).placed(t, getattr(member, "classes_", [0]), share))
+        return result
+
+    def leaves(self, X: Any) -> np.ndarray:
+        X = self._validated(X)
+        bagging = self.estimator
+        return np.stack(
+            [
+                member.apply(X[:, columns])
+                for member, columns in zip(
+                    bagging.estimators_, bagging.estimators_features_, strict=True
+                )
+            ]
+        )
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return shallow_copy(
+            self.estimator,
+            without=() if exact else STALE,
+            estimators_=cut_carts(self.estimator.estimators_, cuts),
         )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:

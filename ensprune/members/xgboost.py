@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,19 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, open_members, shallow_copy
-from .xgboost_model import Layout, cut, leaf_booster, load, read_layout, read_model, trees_of
+from .xgboost_model import (
+    Layout,
+    cut,
+    leaf_booster,
+    load,
+    read_layout,
+    read_model,
+    tree_weights,
+    trees_of,
+)
 
 _ROWS = 4096  # predicted at once: a call costs the time of some 100 rows, too many leave the cache
 _BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
@@ -254,16 +265,19 @@ class XGBoostMembers(Members):
                 X, predict_type="margin", missing=self._missing, strict_shape=True
             )
         except TypeError:  # read through a DMatrix only, as the estimators' own predict does
-            read_as = (
-                {"enable_categorical": True}
-                if self._raw
-                else {
-                    "enable_categorical": self.estimator.enable_categorical,
-                    "feature_types": self.estimator.feature_types,
-                }
-            )
-            X = xgboost.DMatrix(X, missing=self._missing, **read_as)
-            return booster.predict(X, output_margin=True, strict_shape=True)
+            return booster.predict(self._matrix(X), output_margin=True, strict_shape=True)
+
+    def _matrix(self, X: Any) -> xgboost.DMatrix:
+        """Rows as the estimators' own predict reads them where it cannot in place."""
+        read_as = (
+            {"enable_categorical": True}
+            if self._raw
+            else {
+                "enable_categorical": self.estimator.enable_categorical,
+                "feature_types": self.estimator.feature_types,
+            }
+        )
+        return xgboost.DMatrix(X, missing=self._missing, **read_as)
 
     @cached_property
     def _model(self) -> dict[str, Any]:
@@ -272,6 +286,41 @@ class XGBoostMembers(Members):
     def parts(self) -> Iterable[Any]:
         trees = trees_of(self._model)["trees"]
         return [[trees[t] for t in member] for member in self._layout.trees]
+
+    def trees(self) -> list[Tree]:
+        layout = self._layout
+        member = np.empty(layout.n_trees, dtype=np.intp)
+        for t, positions in enumerate(layout.trees):
+            member[positions] = t
+        saved = trees_of(self._model)["trees"]
+        return [
+            read_gradient(tree).placed(int(t), [output], weight)
+            for tree, t, output, weight in zip(
+                saved, member, layout.outputs, tree_weights(self._model), strict=True
+            )
+        ]
+
+    def leaves(self, X: Any) -> np.ndarray:
+        X, n_samples = self._rows(X)
+        rows = X if isinstance(X, xgboost.DMatrix) else self._matrix(X)
+        found = self._booster.predict(rows, pred_leaf=True, strict_shape=True)
+        return found.reshape(n_samples, -1).T.astype(np.intp)
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        layout = self._layout
+        smaller = [
+            tree if one is None else cut_gradient(tree, one)
+            for tree, one in zip(trees_of(self._model)["trees"], cuts, strict=True)
+        ]
+        model = cut(
+            self._model,
+            range(layout.n_trees),
+            None,
+            layout.n_rounds,
+            layout.n_parallel,
+            replaced=smaller,
+        )
+        return self._around(load(model, layout.runtime), self.n_members)
 
     def _cut(self, kept: np.ndarray, factors: np.ndarray | None) -> tuple[dict[str, Any], Layout]:
         """The saved model of the kept members, leaf values multiplied by ``factors``."""
@@ -301,13 +350,16 @@ class XGBoostMembers(Members):
             # Leaf values were divided by the number of trees: that, too, is a weight.
             relative = np.ones(len(kept)) if factors is None else factors
             factors = relative * (self.n_members / relative.sum())
-        booster = load(self._cut(kept, factors)[0], self._layout.runtime)
+        return self._around(load(self._cut(kept, factors)[0], self._layout.runtime), len(kept))
+
+    def _around(self, booster: xgboost.Booster, n_members: int) -> Any:
+        """The estimator around another booster."""
         if self._raw:
             return booster
-        changed: dict[str, Any] = {"_Booster": booster, "n_estimators": len(kept)}
+        changed: dict[str, Any] = {"_Booster": booster, "n_estimators": n_members}
         forests = (xgboost.XGBRFClassifier, xgboost.XGBRFRegressor)
         if self._layout.is_forest and not isinstance(self.estimator, forests):
-            changed.update(n_estimators=1, num_parallel_tree=len(kept))
+            changed.update(n_estimators=1, num_parallel_tree=n_members)
         if hasattr(self.estimator, "kwargs"):  # set_params writes into it
             changed["kwargs"] = dict(self.estimator.kwargs)
         return shallow_copy(self.estimator, without=("evals_result_",), **changed)

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .compaction import compact
+from .distillation import distill
 from .pruner import EnsemblePruner, prune
 
 if TYPE_CHECKING:
     from .mlp import MLPPruner
 
-__all__ = ["EnsemblePruner", "MLPPruner", "prune"]
+__all__ = ["EnsemblePruner", "MLPPruner", "compact", "distill", "prune"]
 __version__ = "0.1.0"
 
 

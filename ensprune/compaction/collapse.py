@@ -35,9 +35,9 @@ def collapse_path(evidence: Evidence) -> Iterator[None]:
         rises = evidence.rises()
         alive = grove.owner == np.arange(len(grove.owner))
         open_nodes = np.flatnonzero(alive & ~grove.collapsed)
-        leaves = grove.up((alive & grove.collapsed).astype(np.float64))
+        removed = grove.nodes_below()[open_nodes]
         rate = np.full(len(rises), np.inf)
-        rate[open_nodes] = rises[open_nodes] / (2 * (leaves[open_nodes] - 1))
+        rate[open_nodes] = rises[open_nodes] / removed
         grove.collapse(_cheapest(evidence, rate, open_nodes, goal))
         size = int(grove.sizes(grove.collapsed).sum())
         yield

@@ -117,14 +117,17 @@ class Grove:
         alive = self.owners(collapsed) == np.arange(len(self.left))
         return np.add.reduceat(alive.astype(np.int64), self.roots[:-1])
 
+    def nodes_below(self) -> np.ndarray:
+        """How many nodes hang on each node as the trees are now, shape (n_nodes,)."""
+        found = (self.owner == np.arange(len(self.left))).astype(np.int64)
+        for inner in reversed(self.levels):
+            found[inner] += found[self.left[inner]] + found[self.right[inner]]
+        return found - 1
+
     def collapse(self, collapsed: np.ndarray) -> None:
         """Make these nodes leaves, those that are already included."""
         self.collapsed = collapsed
         self.owner = self.owners(collapsed)
-
-    def raw(self) -> np.ndarray:
-        """What the trees add to the raw score of each row, shape (n_samples, n_outputs)."""
-        return self.reached.T @ self.adds[self.owner]
 
     def cuts(self) -> list[TreeCut | None]:
         """What the trees have become; None for those that are whole."""

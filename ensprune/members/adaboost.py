@@ -64,9 +64,7 @@ class _AdaBoostMembers(Members):
         return np.stack([member.apply(X) for member in self.estimator.estimators_])
 
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
-        return shallow_copy(
-            self.estimator, estimators_=cut_carts(self.estimator.estimators_, cuts)
-        )
+        return shallow_copy(self.estimator, estimators_=cut_carts(self.estimator.estimators_, cuts))
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

@@ -84,7 +84,8 @@ def cut_gradient(tree: dict[str, Any], cut: TreeCut) -> dict[str, Any]:
         if tree["left_children"][kept[node]] >= 0:
             result["base_weights"][node] = value
         result["split_conditions"][node] = value
-        for name in ("default_left", "loss_changes", "split_indices", "split_type"):
+        result["loss_changes"][node] = 0.0
+        for name in ("default_left", "split_indices", "split_type"):
             result[name][node] = 0
     listed = _listed(tree)
     split = [node for node in range(len(kept)) if not leaf[node] and kept[node] in listed]

@@ -81,8 +81,8 @@ def compact(
     Notes
     -----
     The order of a path is that of a proxy, squared error, log-loss or Poisson deviance as the
-    ensemble's link has it: one fifth its rise to second order on the given rows, four fifths the rise
-    that the training weights in the leaves predict if the ensemble is right. The metric itself
+    ensemble's link has it: one quarter its rise to second order on the given rows, three quarters the
+    rise that the training weights in the leaves predict if the ensemble is right. The metric itself
     decides where to stop. As with any choice, the score on the rows that made it is optimistic.
 
     References

@@ -118,7 +118,7 @@ def _evidence(
     folds = combiner.folds if isinstance(combiner, CalibratedCombiner) else None
     inner = [combiner] if folds is None else [fold for fold, _, _ in folds]
     trees = members.trees()
-    grove = Grove(trees, members.leaves(X), members.n_outputs)
+    grove = Grove(trees, members.reached_nodes(X), members.n_outputs)
     n_samples = len(y)
     target = np.empty((n_samples, members.n_outputs))
     if combiner.classes is None:

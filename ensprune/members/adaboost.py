@@ -59,7 +59,7 @@ class _AdaBoostMembers(Members):
     def _placed(self, tree: Tree, member: int, share: float) -> Tree:
         return tree.placed(member, [0], share)
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         X = self._validated(X)
         return np.stack([member.apply(X) for member in self.estimator.estimators_])
 

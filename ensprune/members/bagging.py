@@ -112,7 +112,7 @@ class BaggingMembers(Members):
             result.append(read_cart(member).placed(t, getattr(member, "classes_", [0]), share))
         return result
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         X = self._validated(X)
         bagging = self.estimator
         return np.stack(

@@ -215,7 +215,7 @@ class Members(ABC):
         """
         raise self._no_trees(type(next(iter(self.parts()))).__name__)
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         """The node of :meth:`trees` that each row ends in.
 
         Parameters

@@ -101,7 +101,7 @@ class BoostingMembers(Members):
             for output, tree in enumerate(stage)
         ]
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         X = self._validated(X)
         return np.stack([tree.tree_.apply(X) for tree in self.estimator.estimators_.flat])
 

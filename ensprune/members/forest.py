@@ -90,7 +90,7 @@ class ForestMembers(Members):
             for t, tree in enumerate(self.estimator.estimators_)
         ]
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         X = self.estimator._validate_X_predict(X)
         return np.stack([tree.tree_.apply(X) for tree in self.estimator.estimators_])
 

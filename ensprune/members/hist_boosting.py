@@ -80,7 +80,7 @@ class HistBoostingMembers(Members):
             for output, tree in enumerate(stage)
         ]
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         boosting = self.estimator
         X = boosting._preprocess_X(X, reset=False)
         known = boosting._bin_mapper.make_known_categories_bitsets()

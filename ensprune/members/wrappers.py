@@ -109,8 +109,8 @@ class WrappedMembers(Members):
     def trees(self) -> list[Tree]:
         return self.inner.trees()
 
-    def leaves(self, X: Any) -> np.ndarray:
-        return self.inner.leaves(self._rows(X))
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        return self.inner.reached_nodes(self._rows(X))
 
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
         return self._rewrap(self.inner.with_trees(cuts, exact))
@@ -286,8 +286,8 @@ class CalibratedMembers(Members):
             first += fold.n_members
         return result
 
-    def leaves(self, X: Any) -> np.ndarray:
-        return np.concatenate([fold.leaves(X) for fold in self._folds])
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        return np.concatenate([fold.reached_nodes(X) for fold in self._folds])
 
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
         smaller = []

@@ -300,7 +300,7 @@ class XGBoostMembers(Members):
             )
         ]
 
-    def leaves(self, X: Any) -> np.ndarray:
+    def reached_nodes(self, X: Any) -> np.ndarray:
         X, n_samples = self._rows(X)
         rows = X if isinstance(X, xgboost.DMatrix) else self._matrix(X)
         found = self._booster.predict(rows, pred_leaf=True, strict_shape=True)

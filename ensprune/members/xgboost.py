@@ -290,8 +290,8 @@ class XGBoostMembers(Members):
     def trees(self) -> list[Tree]:
         layout = self._layout
         member = np.empty(layout.n_trees, dtype=np.intp)
-        for t, positions in enumerate(layout.trees):
-            member[positions] = t
+        for t, own in enumerate(layout.trees):
+            member[own] = t
         saved = trees_of(self._model)["trees"]
         return [
             read_gradient(tree).placed(int(t), [output], weight)
@@ -320,7 +320,7 @@ class XGBoostMembers(Members):
             layout.n_parallel,
             replaced=smaller,
         )
-        return self._around(load(model, layout.runtime), self.n_members)
+        return self._with_booster(load(model, layout.runtime), self.n_members)
 
     def _cut(self, kept: np.ndarray, factors: np.ndarray | None) -> tuple[dict[str, Any], Layout]:
         """The saved model of the kept members, leaf values multiplied by ``factors``."""
@@ -350,9 +350,9 @@ class XGBoostMembers(Members):
             # Leaf values were divided by the number of trees: that, too, is a weight.
             relative = np.ones(len(kept)) if factors is None else factors
             factors = relative * (self.n_members / relative.sum())
-        return self._around(load(self._cut(kept, factors)[0], self._layout.runtime), len(kept))
+        return self._with_booster(load(self._cut(kept, factors)[0], self._layout.runtime), len(kept))
 
-    def _around(self, booster: xgboost.Booster, n_members: int) -> Any:
+    def _with_booster(self, booster: xgboost.Booster, n_members: int) -> Any:
         """The estimator around another booster."""
         if self._raw:
             return booster

@@ -350,7 +350,9 @@ class XGBoostMembers(Members):
             # Leaf values were divided by the number of trees: that, too, is a weight.
             relative = np.ones(len(kept)) if factors is None else factors
             factors = relative * (self.n_members / relative.sum())
-        return self._with_booster(load(self._cut(kept, factors)[0], self._layout.runtime), len(kept))
+        return self._with_booster(
+            load(self._cut(kept, factors)[0], self._layout.runtime), len(kept)
+        )
 
     def _with_booster(self, booster: xgboost.Booster, n_members: int) -> Any:
         """The estimator around another booster."""

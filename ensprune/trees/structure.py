@@ -144,18 +144,27 @@ def cut_tree(tree: Tree, target: np.ndarray, leaf: np.ndarray, values: np.ndarra
     while len(inner := level[~leaf[level]]):
         level = target[np.concatenate([tree.left[inner], tree.right[inner]])]
         levels.append(level)
-    nodes = np.concatenate(levels)
-    depths = np.repeat(np.arange(len(levels)), [len(level) for level in levels])
-    # In the order of the larger tree, whose engine may like its subtrees contiguous in memory.
-    order = np.concatenate([[0], 1 + np.argsort(nodes[1:], kind="stable")]).astype(np.intp)
-    kept = nodes[order]
+    below = np.ones(tree.n_nodes, dtype=np.intp)  # nodes of the smaller tree at and below each
+    for level in reversed(levels):
+        inner = level[~leaf[level]]
+        below[inner] += below[target[tree.left[inner]]] + below[target[tree.right[inner]]]
+    # Depth first, left before right: subtrees are contiguous in memory.
     position = np.full(tree.n_nodes, -1, dtype=np.intp)
-    position[kept] = np.arange(len(kept))
+    position[target[0]] = 0
+    for level in levels:
+        inner = level[~leaf[level]]
+        left, right = target[tree.left[inner]], target[tree.right[inner]]
+        position[left] = position[inner] + 1
+        position[right] = position[inner] + 1 + below[left]
+    nodes = np.concatenate(levels)
+    order = np.argsort(position[nodes])
+    kept = nodes[order]
+    depth = np.repeat(np.arange(len(levels)), [len(level) for level in levels])[order]
     inner = ~leaf[kept]
     left, right = np.full((2, len(kept)), -1, dtype=np.intp)
     left[inner] = position[target[tree.left[kept[inner]]]]
     right[inner] = position[target[tree.right[kept[inner]]]]
-    return TreeCut(kept, left, right, values[kept], depths[order])
+    return TreeCut(kept, left, right, values[kept], depth)
 
 
 def float_keys(values: np.ndarray) -> np.ndarray:
@@ -175,6 +184,6 @@ def rounded_down(values: np.ndarray) -> np.ndarray:
     """The largest float32 not above each float64."""
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
-    above = single.astype(np.float64) > values
-    single[above] = np.nextafter(single[above], np.float32(-np.inf))
+        above = single.astype(np.float64) > values
+        single[above] = np.nextafter(single[above], np.float32(-np.inf))
     return single

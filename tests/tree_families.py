@@ -60,9 +60,7 @@ def histogram_model(rng: np.random.Generator) -> tuple[Any, np.ndarray]:
     y = y[: len(X)]
     model = HistGradientBoostingClassifier(max_iter=4, categorical_features=[2], min_samples_leaf=5)
     model.fit(X, y)
-    rows = np.column_stack(
-        [3 * rng.normal(size=(600, 2)), rng.integers(-2, 30, 600).astype(float)]
-    )
+    rows = np.column_stack([3 * rng.normal(size=(600, 2)), rng.integers(-2, 30, 600).astype(float)])
     rows[rng.random(rows.shape) < 0.1] = np.nan
     return model, rows
 

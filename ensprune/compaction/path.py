@@ -18,6 +18,7 @@ from ..combiner import Combiner
 from ..members.base import Members, open_members
 from ..members.wrappers import CalibratedCombiner
 from ..objectives.base import ScorerLike, class_positions, default_scorer, normalised_weights
+from ..objectives.generic import call_scorer
 from ..validation import Validation
 from .collapse import collapse_path
 from .depth import depth_path
@@ -92,9 +93,13 @@ def compaction_path(
     scorer = _scorer(scoring, estimator, members)
 
     def point(candidate: Any, n_nodes: int) -> CompactionPoint:
-        opened = open_members(candidate)
-        judges = Validation(opened, X, y, scorer, sample_weight, unseen, n_jobs)
-        return CompactionPoint(candidate, n_nodes, judges.score_full()[0])
+        if unseen is None and hasattr(candidate, "get_params"):
+            score = call_scorer(scorer, candidate, X, y, sample_weight)
+        else:  # a raw Booster, whose labels no scorer can ask for, or rows out of bag
+            opened = open_members(candidate)
+            judges = Validation(opened, X, y, scorer, sample_weight, unseen, n_jobs)
+            score = judges.score_full()[0]
+        return CompactionPoint(candidate, n_nodes, score)
 
     evidence = _evidence(members, X, y, sample_weight, unseen)
     grove = evidence.grove

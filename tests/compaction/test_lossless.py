@@ -124,9 +124,7 @@ def test_planted_splits_go_and_the_arrays_get_shorter(kind, missing):
         for name in ("threshold", "impurity", "n_node_samples", "weighted_n_node_samples"):
             np.testing.assert_array_equal(getattr(found.tree_, name), getattr(clean, name))
         extreme = np.array([[np.inf] * 4, [-np.inf] * 4], dtype=np.float32)
-        np.testing.assert_array_equal(
-            found.tree_.predict(extreme), loaded.tree_.predict(extreme)
-        )
+        np.testing.assert_array_equal(found.tree_.predict(extreme), loaded.tree_.predict(extreme))
     assert len(pickle.dumps(small)) < 0.75 * len(pickle.dumps(planted))
 
 

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .compaction import compact
+from .distillation import distill
 from .pruner import EnsemblePruner, prune
 
 if TYPE_CHECKING:
     from .leaf_refinement import refine_leaves
     from .mlp import MLPPruner
 
-__all__ = ["EnsemblePruner", "MLPPruner", "prune", "refine_leaves"]
+__all__ = ["EnsemblePruner", "MLPPruner", "compact", "distill", "prune", "refine_leaves"]
 __version__ = "0.1.0"
 
 

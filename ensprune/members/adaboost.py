@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner, MedianCombiner
 from ..link import Identity, Logistic, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.cart import cut_carts, read_cart
 from .base import Members, map_members, open_members, shallow_copy
+from .trees import is_tree
 
 
 class _AdaBoostMembers(Members):
@@ -43,6 +46,25 @@ class _AdaBoostMembers(Members):
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
+
+    def trees(self) -> list[Tree]:
+        shares = self._weights / self._weights.sum()
+        result = []
+        for t, (member, share) in enumerate(zip(self.estimator.estimators_, shares, strict=True)):
+            if not is_tree(member):
+                raise self._no_trees(type(member).__name__)
+            result.append(self._placed(read_cart(member), t, float(share)))
+        return result
+
+    def _placed(self, tree: Tree, member: int, share: float) -> Tree:
+        return tree.placed(member, [0], share)
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        X = self._validated(X)
+        return np.stack([member.apply(X) for member in self.estimator.estimators_])
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return shallow_copy(self.estimator, estimators_=cut_carts(self.estimator.estimators_, cuts))
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)
@@ -106,6 +128,15 @@ class AdaBoostClassifierMembers(_AdaBoostMembers):
             return np.where(votes, 1.0, -1.0 / (len(classes) - 1))
 
         return map_members(read, chosen, (1 if binary else len(classes), X.shape[0]), dtype, n_jobs)
+
+    def _placed(self, tree: Tree, member: int, share: float) -> Tree:
+        classes = self.estimator.classes_
+        rows = np.searchsorted(classes, self.estimator.estimators_[member].classes_)
+        if len(classes) == 2:
+            codes = np.array([[-2.0], [2.0]])
+        else:
+            codes = np.where(np.eye(len(classes)) == 1, 1.0, -1.0 / (len(classes) - 1))
+        return tree.placed(member, rows, share, codes=codes[rows])
 
 
 class AdaBoostRegressorMembers(_AdaBoostMembers):

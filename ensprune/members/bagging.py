@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Logistic, Probability, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.cart import cut_carts, read_cart
 from .base import Members, map_members, open_members, shallow_copy
 from .forest import STALE
 from .leaves import Leaves, TreeNodes, gather, positions
@@ -133,6 +135,35 @@ class BaggingMembers(Members, HasLeaves):
             # The draws of the rows are re-created from the seeds.
             _seeds=np.asarray(bagging._seeds)[kept],
             n_estimators=len(members),
+        )
+
+    def trees(self) -> list[Tree]:
+        share = 1.0 / self.n_members
+        result = []
+        for t, member in enumerate(self.estimator.estimators_):
+            if not is_tree(member):
+                raise self._no_trees(type(member).__name__)
+            # Members were fitted on class positions, so classes_ are rows of the raw score.
+            result.append(read_cart(member).placed(t, getattr(member, "classes_", [0]), share))
+        return result
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        X = self._validated(X)
+        bagging = self.estimator
+        return np.stack(
+            [
+                member.apply(X[:, columns])
+                for member, columns in zip(
+                    bagging.estimators_, bagging.estimators_features_, strict=True
+                )
+            ]
+        )
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return shallow_copy(
+            self.estimator,
+            without=() if exact else STALE,
+            estimators_=cut_carts(self.estimator.estimators_, cuts),
         )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:

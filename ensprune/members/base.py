@@ -19,6 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..link import Logistic
+from ..trees import Tree, TreeCut
 
 if TYPE_CHECKING:
     from .nested import Place
@@ -226,6 +227,58 @@ class Members(ABC):
     @abstractmethod
     def parts(self) -> Iterable[Any]:
         """One object per member: what is pickled for its bytes and counted for its nodes."""
+
+    def trees(self) -> list[Tree]:
+        """All decision trees of the ensemble as plain arrays, member after member.
+
+        Returns
+        -------
+        list of Tree
+            Each in its place: its member, and how its values enter the raw score.
+
+        Raises
+        ------
+        TypeError
+            If a member is something else than decision trees.
+        """
+        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        """The node of :meth:`trees` that each row ends in.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_trees, n_samples), dtype intp
+        """
+        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        """A new fitted estimator of the same class with smaller trees.
+
+        Parameters
+        ----------
+        cuts : sequence of TreeCut or None
+            One for each of :meth:`trees`; None leaves a tree as it is.
+        exact : bool, default=False
+            Whether all predictions stay as they were, and so what was measured of the ensemble.
+
+        Returns
+        -------
+        estimator
+            Shares what is not cut with the original, which is left as it was.
+        """
+        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+
+    def _no_trees(self, member: str) -> TypeError:
+        return TypeError(
+            f"{type(self.estimator).__name__} of {member} is no ensemble whose trees can be cut "
+            "down; give a random forest, extra trees, bagging or AdaBoost of plain decision trees, "
+            "(histogram) gradient boosting or an XGBoost model"
+        )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         """Which training rows each member has not seen.

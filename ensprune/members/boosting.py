@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Logistic, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.cart import cut_carts, read_cart
 from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
@@ -92,6 +94,32 @@ class BoostingMembers(Members, HasLeaves):
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
+
+    def trees(self) -> list[Tree]:
+        rate = self.estimator.learning_rate
+        return [
+            read_cart(tree).placed(t, [output], rate)
+            for t, stage in enumerate(self.estimator.estimators_)
+            for output, tree in enumerate(stage)
+        ]
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        X = self._validated(X)
+        return np.stack([tree.tree_.apply(X) for tree in self.estimator.estimators_.flat])
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        stages = self.estimator.estimators_.copy()
+        stages.flat = cut_carts(stages.flat, cuts)
+        changed = {}
+        if hasattr(self.estimator, "_rng"):
+            # Draws move it on, and warm_start goes on drawing.
+            changed["_rng"] = copy.deepcopy(self.estimator._rng)
+        return shallow_copy(
+            self.estimator,
+            without=() if exact else ("oob_score_",),
+            estimators_=stages,
+            **changed,
+        )
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Probability
+from ..trees import Tree, TreeCut
+from ..trees.cart import cut_carts, read_cart
 from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
@@ -81,6 +83,25 @@ class ForestMembers(Members, HasLeaves):
             trees = [scaled(tree, f) for tree, f in zip(trees, factors, strict=True)]
         return shallow_copy(
             self.estimator, without=STALE, estimators_=trees, n_estimators=len(trees)
+        )
+
+    def trees(self) -> list[Tree]:
+        share = 1.0 / self.n_members
+        outputs = np.arange(self.n_outputs)
+        return [
+            read_cart(tree).placed(t, outputs, share)
+            for t, tree in enumerate(self.estimator.estimators_)
+        ]
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        X = self.estimator._validate_X_predict(X)
+        return np.stack([tree.tree_.apply(X) for tree in self.estimator.estimators_])
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return shallow_copy(
+            self.estimator,
+            without=() if exact else STALE,
+            estimators_=cut_carts(self.estimator.estimators_, cuts),
         )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:

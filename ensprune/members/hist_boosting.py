@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.histogram import cut_histogram, marked, read_histogram
 from .base import Members, map_members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather, positions
 from .refittable import HasLeaves, refuse_constraints
@@ -77,6 +79,37 @@ class HistBoostingMembers(Members, HasLeaves):
 
     def parts(self) -> Iterable[Any]:
         return self.estimator._predictors
+
+    def trees(self) -> list[Tree]:
+        known = self.estimator._bin_mapper.make_known_categories_bitsets()
+        return [
+            read_histogram(tree, *known).placed(t, [output], 1.0)
+            for t, stage in enumerate(self.estimator._predictors)
+            for output, tree in enumerate(stage)
+        ]
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        boosting = self.estimator
+        X = boosting._preprocess_X(X, reset=False)
+        known = boosting._bin_mapper.make_known_categories_bitsets()
+        found = [
+            marked(tree).predict(X, *known, n_threads=1)
+            for stage in boosting._predictors
+            for tree in stage
+        ]
+        return np.stack(found).astype(np.intp)
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        boosting = self.estimator
+        remaining = iter(cuts)
+        predictors = [
+            [
+                tree if (cut := next(remaining)) is None else cut_histogram(tree, cut)
+                for tree in stage
+            ]
+            for stage in boosting._predictors
+        ]
+        return shallow_copy(boosting, _predictors=predictors)
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

@@ -6,8 +6,8 @@ The wrapper is kept: cutting a pipeline gives a pipeline whose last step is smal
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from ..combiner import Combiner, Indices
 from ..link import Probability
 from ..replay import Replay
+from ..trees import Tree, TreeCut
 from .base import CostUnit, Members, open_members, shallow_copy
 from .leaves import Leaves
 from .refittable import HasLeaves, no_leaves
@@ -116,6 +117,15 @@ class WrappedMembers(Members, HasLeaves):
     @property
     def n_outputs(self) -> int:
         return self.inner.n_outputs
+
+    def trees(self) -> list[Tree]:
+        return self.inner.trees()
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        return self.inner.reached_nodes(self._rows(X))
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return self._rewrap(self.inner.with_trees(cuts, exact))
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         return self._rewrap(self.inner.subset(indices, weights))
@@ -314,6 +324,33 @@ class CalibratedMembers(Members):
     def parts(self) -> Iterable[Any]:
         for fold in self._folds:
             yield from fold.parts()
+
+    def trees(self) -> list[Tree]:
+        result = []
+        first = 0
+        for fold in self._folds:
+            result += [
+                replace(tree, member=first + tree.member, scale=tree.scale / len(self._folds))
+                for tree in fold.trees()
+            ]
+            first += fold.n_members
+        return result
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        return np.concatenate([fold.reached_nodes(X) for fold in self._folds])
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        smaller = []
+        first = 0
+        for fold, calibrated in zip(
+            self._folds, self.estimator.calibrated_classifiers_, strict=True
+        ):
+            last = first + len(fold.trees())
+            changed = copy.copy(calibrated)
+            changed.estimator = fold.with_trees(cuts[first:last], exact)
+            smaller.append(changed)
+            first = last
+        return shallow_copy(self.estimator, calibrated_classifiers_=smaller)
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

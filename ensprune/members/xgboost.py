@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,8 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
+from ..trees import Tree, TreeCut
+from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
@@ -27,6 +29,7 @@ from .xgboost_model import (
     read_layout,
     read_model,
     tree_nodes,
+    tree_weights,
     trees_of,
     with_leaf_values,
 )
@@ -274,16 +277,19 @@ class XGBoostMembers(Members, HasLeaves):
                 X, predict_type="margin", missing=self._missing, strict_shape=True
             )
         except TypeError:  # read through a DMatrix only, as the estimators' own predict does
-            read_as = (
-                {"enable_categorical": True}
-                if self._raw
-                else {
-                    "enable_categorical": self.estimator.enable_categorical,
-                    "feature_types": self.estimator.feature_types,
-                }
-            )
-            X = xgboost.DMatrix(X, missing=self._missing, **read_as)
-            return booster.predict(X, output_margin=True, strict_shape=True)
+            return booster.predict(self._matrix(X), output_margin=True, strict_shape=True)
+
+    def _matrix(self, X: Any) -> xgboost.DMatrix:
+        """Rows as the estimators' own predict reads them where it cannot in place."""
+        read_as = (
+            {"enable_categorical": True}
+            if self._raw
+            else {
+                "enable_categorical": self.estimator.enable_categorical,
+                "feature_types": self.estimator.feature_types,
+            }
+        )
+        return xgboost.DMatrix(X, missing=self._missing, **read_as)
 
     @cached_property
     def _model(self) -> dict[str, Any]:
@@ -292,6 +298,41 @@ class XGBoostMembers(Members, HasLeaves):
     def parts(self) -> Iterable[Any]:
         trees = trees_of(self._model)["trees"]
         return [[trees[t] for t in member] for member in self._layout.trees]
+
+    def trees(self) -> list[Tree]:
+        layout = self._layout
+        member = np.empty(layout.n_trees, dtype=np.intp)
+        for t, own in enumerate(layout.trees):
+            member[own] = t
+        saved = trees_of(self._model)["trees"]
+        return [
+            read_gradient(tree).placed(int(t), [output], weight)
+            for tree, t, output, weight in zip(
+                saved, member, layout.outputs, tree_weights(self._model), strict=True
+            )
+        ]
+
+    def reached_nodes(self, X: Any) -> np.ndarray:
+        X, n_samples = self._rows(X)
+        rows = X if isinstance(X, xgboost.DMatrix) else self._matrix(X)
+        found = self._booster.predict(rows, pred_leaf=True, strict_shape=True)
+        return found.reshape(n_samples, -1).T.astype(np.intp)
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        layout = self._layout
+        smaller = [
+            tree if one is None else cut_gradient(tree, one)
+            for tree, one in zip(trees_of(self._model)["trees"], cuts, strict=True)
+        ]
+        model = cut(
+            self._model,
+            range(layout.n_trees),
+            None,
+            layout.n_rounds,
+            layout.n_parallel,
+            replaced=smaller,
+        )
+        return self._with_booster(load(model, layout.runtime), self.n_members)
 
     def _cut(self, kept: np.ndarray, factors: np.ndarray | None) -> tuple[dict[str, Any], Layout]:
         """The saved model of the kept members, leaf values multiplied by ``factors``."""

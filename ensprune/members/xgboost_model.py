@@ -145,12 +145,21 @@ def trees_of(model: dict[str, Any]) -> dict[str, Any]:
     return booster.get("gbtree", booster)["model"]
 
 
+def tree_weights(model: dict[str, Any]) -> list[float]:
+    """What the leaf values of each tree are multiplied by: dart's weights, else ones."""
+    for holder in (model["learner"]["gradient_booster"], trees_of(model)):
+        if "weight_drop" in holder:
+            return [float(weight) for weight in holder["weight_drop"]]
+    return [1.0] * len(trees_of(model)["trees"])
+
+
 def cut(
     model: dict[str, Any],
     kept: Sequence[int],
     factors: Sequence[float] | None,
     n_rounds: int,
     n_parallel: int,
+    replaced: Sequence[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """A saved model with only some of its trees; the given one is left as it is.
 
@@ -165,11 +174,14 @@ def cut(
         Rounds of the result.
     n_parallel : int
         Parallel trees in a round of the result.
+    replaced : sequence of dict, default=None
+        Trees that take the place of the model's own before anything is cut.
     """
     result = _copied_dicts(model)
     learner = result["learner"]
     ensemble = trees_of(result)
-    trees = [ensemble["trees"][t] for t in kept]
+    source = ensemble["trees"] if replaced is None else replaced
+    trees = [source[t] for t in kept]
     if factors is not None:
         trees = [_scaled(tree, factor) for tree, factor in zip(trees, factors, strict=True)]
     ensemble["trees"] = [{**tree, "id": i} for i, tree in enumerate(trees)]

@@ -1,0 +1,151 @@
+"""compact(): fewer nodes in an ensemble's trees, and where on a path to stop."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterator
+from typing import Any
+
+from ..members.base import open_members
+from ..objectives.base import ScorerLike
+from .path import CompactionPoint, check_options, compaction_path, lossless
+
+# The path is left after so many points in a row that lose too much: scores wobble on few rows.
+_PATIENCE = 5
+
+
+def compact(
+    estimator: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    tolerance: float = 0.0,
+    scoring: ScorerLike | None = None,
+    method: str = "cost_complexity",
+    validation: str = "auto",
+    sample_weight: Any = None,
+    n_jobs: int | None = None,
+) -> Any:
+    """Take nodes out of an ensemble's trees.
+
+    Without rows it is lossless: splits that no row can reach go, and subtrees whose leaves say the
+    same become a leaf. Every prediction stays as it is, bit for bit, for any row: infinities,
+    missing values and categories never seen included. Trees as they are grown have few such nodes,
+    but for AdaBoost's classifiers, of whose trees only the label counts; rounded, merged or
+    re-fitted trees have more.
+
+    With labelled rows, subtrees collapse after that as long as the score on those rows stays within
+    ``tolerance`` of the ensemble's own: the smallest ensemble on a path that does. A collapsed
+    subtree says the mean of its leaves, each weighted by the training rows in it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted random forest, extra trees, bagging or AdaBoost of decision trees, gradient
+        boosting, histogram gradient boosting or XGBoost model; or a pipeline, search, frozen or
+        calibrated model around one. It is left as it was.
+    X : array-like of shape (n_samples, n_features), default=None
+        Labelled rows that judge; None is lossless only.
+    y : array-like of shape (n_samples,), default=None
+        Their labels or values.
+    tolerance : float, default=0.0
+        How much of the score may be lost on those rows, in the score's unit.
+    scoring : str or callable, default=None
+        Any scikit-learn scoring string or scorer callable. None is accuracy or R2.
+    method : {"cost_complexity", "depth"}, default="cost_complexity"
+        The path. ``"cost_complexity"`` collapses the subtrees of all trees that cost the least loss
+        per node, a tenth of the nodes at a time. ``"depth"`` cuts each tree at a depth of its own.
+    validation : {"auto", "oob"}, default="auto"
+        ``"auto"``: the ensemble has not seen the rows. ``"oob"``: they are its training rows, and
+        each tree is judged where it was out of bag; nothing need be held out.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+    n_jobs : int, default=None
+        Threads for reading members.
+
+    Returns
+    -------
+    estimator
+        A new estimator of the same class with as many members.
+
+    Raises
+    ------
+    TypeError
+        If its members are no plain decision trees.
+    ValueError
+        If only one of ``X`` and ``y`` is given, rows are missing for a ``tolerance``, a parameter
+        is out of range, or ``validation="oob"`` is asked of an ensemble that leaves no rows out.
+    sklearn.exceptions.NotFittedError
+        If the ensemble is not fitted.
+
+    Notes
+    -----
+    The order of a path is that of a proxy, squared error, log-loss or Poisson deviance as the
+    ensemble's link has it: one quarter its rise to second order on the given rows, three quarters the
+    rise that the training weights in the leaves predict if the ensemble is right. The metric itself
+    decides where to stop. As with any choice, the score on the rows that made it is optimistic.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees" (1984), chapter 3.
+    Liu & Mazumder, "ForestPrune: compact depth-pruned tree ensembles", AISTATS 2023.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from ensprune import compact
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> forest = RandomForestClassifier(50, random_state=0).fit(X, y)
+    >>> small = compact(forest, X, y, tolerance=0.01, validation="oob")
+    >>> def nodes(forest):
+    ...     return sum(tree.tree_.node_count for tree in forest.estimators_)
+    >>> nodes(small) < nodes(forest) / 3
+    True
+    """
+    _check(X, y, tolerance)
+    if X is None:
+        check_options(method, validation)
+        if validation == "oob":
+            raise ValueError("validation='oob' needs the training rows: give X and y")
+        return lossless(open_members(estimator))
+    path = compaction_path(
+        estimator,
+        X,
+        y,
+        scoring=scoring,
+        method=method,
+        validation=validation,
+        sample_weight=sample_weight,
+        n_jobs=n_jobs,
+    )
+    return smallest_within(path, tolerance).estimator
+
+
+def smallest_within(path: Iterator[CompactionPoint], tolerance: float) -> CompactionPoint:
+    """The smallest ensemble of a path that scores at most ``tolerance`` below its first one."""
+    full = chosen = next(path)
+    failures = 0
+    for point in path:
+        if point.score >= full.score - tolerance:
+            chosen = min(chosen, point, key=lambda p: p.n_nodes)
+            failures = 0
+        else:
+            failures += 1
+        if failures == _PATIENCE:
+            break
+    return chosen
+
+
+def _check(X: Any, y: Any, tolerance: Any) -> None:
+    if (X is None) != (y is None):
+        given, missing = ("X", "y") if y is None else ("y", "X")
+        raise ValueError(f"{given} was given without {missing}; give both or neither")
+    if not isinstance(tolerance, numbers.Real) or isinstance(tolerance, bool):
+        raise TypeError(f"tolerance={tolerance!r} is no number; give a loss of score, 0 or more")
+    if not 0 <= float(tolerance) < float("inf"):
+        raise ValueError(f"tolerance={tolerance} must be a finite loss of score, 0 or more")
+    if X is None and float(tolerance) > 0:
+        raise ValueError(
+            f"tolerance={tolerance} is a loss of score on labelled rows: give X and y, too"
+        )

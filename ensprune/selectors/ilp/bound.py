@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 
@@ -34,24 +35,22 @@ class _Rest:
         """Whether the size leaves no pairs to choose."""
         return self.selection.size < 2 or self.selection.size >= len(self.free)
 
-    def least(self) -> float:
-        """The optimum where it is closed."""
+    def least(self) -> tuple[float, np.ndarray]:
+        """The optimum where it is closed, and which of the free members it takes."""
         chosen = self.selection
         size, n = chosen.size, len(self.free)
-        if not 0 <= size <= n or (chosen.budgets < 0).any():
-            return np.inf
         if size == 0:
-            return self.constant
+            return self.constant, np.zeros(0, dtype=np.intp)
         if size == n:
-            fits = (chosen.costs.sum(axis=1) <= chosen.budgets).all()
-            return self.constant + float(chosen.gram.sum()) if fits else np.inf
+            return self.constant + float(chosen.gram.sum()), np.arange(n)
         fit = (chosen.costs <= chosen.budgets[:, None]).all(axis=0)
-        return self.constant + float(np.diag(chosen.gram)[fit].min(initial=np.inf))
+        alone = np.where(fit, np.diag(chosen.gram), np.inf)
+        return self.constant + float(alone.min()), np.array([alone.argmin()])
 
     def fits(self) -> bool:
         """Whether the cheapest members of that number hold every budget, one by one."""
         chosen = self.selection
-        if (chosen.budgets < 0).any():
+        if not 0 <= chosen.size <= len(self.free) or (chosen.budgets < 0).any():
             return False
         cheapest = np.sort(chosen.costs, axis=1)[:, : chosen.size].sum(axis=1)
         return bool((cheapest <= chosen.budgets).all())
@@ -66,12 +65,11 @@ def _rest(gram: np.ndarray, size: int, rules: Rules, keep: np.ndarray, drop: np.
     products = [False] * len(rows)
     if not rules.counts:
         rows.append(rules.costs / rules.costs.max())
-        limits.append(rules.slack_budget / rules.costs.max())
+        # The sums below round: leave them more slack than the rules themselves have.
+        limits.append(rules.slack_budget * (1 + 1e-9) / rules.costs.max())
         products.append(True)
     costs = np.array(rows).reshape(len(rows), rules.n_members)
     budgets = np.array(limits) - costs[:, keep].sum(axis=1)
-    # A kept member may fill its budget to the last digit.
-    budgets = np.where(np.abs(budgets) < 1e-9, 0.0, budgets)
     binding = costs[:, free].sum(axis=1) > budgets
     selection = Selection(
         part,
@@ -124,10 +122,14 @@ class Bounding:
         Admissible sets are no better than this, or worse than the incumbent.
     keep, drop : ndarray of shape (n_members,), dtype bool
         Members in every, or in no, set that is at least as good as the incumbent.
+    done : bool
+        Whether nothing is left to choose: ``value`` is the optimum, or infinite if there is none.
     curvature : ndarray of shape (n_members, n_members) or None
         Positive semidefinite; the inequality ``sum_ij curvature_ij x_i x_j >= 0`` lifts a
         linearisation to the bound. None where the bound needed no relaxation.
     """
+
+    _rest: _Rest
 
     def __init__(self, gram: np.ndarray, size: int, rules: Rules, incumbent: float):
         self._gram = gram
@@ -148,9 +150,10 @@ class Bounding:
             members = np.flatnonzero(~self.keep[old] & ~self.drop[old])
         self._rest = _rest(self._gram, self._size, self._rules, self.keep, self.drop)
         self._relaxation = None
-        self.done = self._rest.closed or not self._rest.fits()
+        fits = self._rest.fits()
+        self.done = not fits or self._rest.closed
         if self.done:
-            self.value = max(self.value, self._rest.least() if self._rest.fits() else np.inf)
+            self.value = max(self.value, self._rest.least()[0] if fits else np.inf)
         elif before is not None:
             self._relaxation = DoublyNonnegative(self._rest.selection, before, members)
 
@@ -163,12 +166,37 @@ class Bounding:
         full[np.ix_(members, members)] = curvature
         return full
 
-    def run(self, deadline: float, mip_gap: float) -> None:
+    @property
+    def splits(self) -> bool:
+        """Whether there is a relaxation that says where to split."""
+        return self._relaxation is not None
+
+    def best_set(self) -> np.ndarray:
+        """The set whose value is :attr:`value`, once :attr:`done` with a finite one, as a mask."""
+        chosen = self.keep.copy()
+        chosen[self._rest.free[self._rest.least()[1]]] = True
+        return chosen
+
+    def split(self, incumbent: float) -> tuple[Bounding, Bounding]:
+        """The same with the most undecided member kept, and with it dropped."""
+        assert self._relaxation is not None
+        member = self._rest.free[np.abs(self._relaxation.chances - 0.5).argmin()]
+        kept, dropped = copy.copy(self), copy.copy(self)
+        for part in kept, dropped:
+            part._incumbent = incumbent
+            part.keep, part.drop = self.keep.copy(), self.drop.copy()
+        kept.keep[member] = True
+        dropped.drop[member] = True
+        kept._restart()
+        dropped._restart()
+        return kept, dropped
+
+    def run(self, deadline: float, mip_gap: float, patience: int = _PATIENCE) -> None:
         """Tighten until within ``mip_gap`` of the incumbent, out of time or without progress."""
         scale = abs(self._incumbent) if np.isfinite(self._incumbent) else 0.0
         goal = self._incumbent - mip_gap * scale
         last, stalled = self.value, 0
-        while not self.done and self.value < goal and stalled < _PATIENCE:
+        while not self.done and self.value < goal and stalled < patience:
             self._look()
             left = deadline - time.perf_counter()
             if self.done or self.value >= goal or left < self._step_seconds():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,11 +11,17 @@ import numpy as np
 from ...objectives.base import Objective
 from ...objectives.squared import SquaredError, residual_gram, shrunk, squared_target
 from .bound import Bounding, quadratic_bound
+from .branch import branch_and_bound
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .program import Program
 from .right import MemberColumns
 from .rules import Rules
+
+# Undecided members up to which the solver is quicker than branching without it, and the share of
+# the time that branching gets beyond.
+_FEW = 32
+_BRANCH_SHARE = 0.8
 
 
 class _GivenGram(SquaredError):
@@ -73,6 +80,20 @@ class QuadraticFormulation(Formulation):
         bound = quadratic_bound(self.gram, size, self.rules, incumbent * area, deadline, gap)
         self._bounds[size] = bound
         return bound.value / area
+
+    def branch(
+        self, size: int | None, incumbent: float, deadline: float, gap: float
+    ) -> tuple[float, np.ndarray | None]:
+        assert size is not None
+        root = self._bounds[size]
+        undecided = int((~root.keep & ~root.drop).sum())
+        # Few members make a program that the solver is quicker with, and only it knows floors.
+        if self.recall.positions or (undecided <= _FEW and not root.done):
+            return -np.inf, None
+        area = float(size) ** 2
+        end = time.perf_counter() + _BRANCH_SHARE * (deadline - time.perf_counter())
+        value, best = branch_and_bound(root, incumbent * area, end, gap)
+        return value / area, best
 
     def program(self, size: int | None) -> Program:
         assert size is not None

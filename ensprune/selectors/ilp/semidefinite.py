@@ -91,6 +91,8 @@ class DoublyNonnegative:
     polyhedral relaxations", Mathematical Programming 121 (2010), for such bounds in exact search.
     """
 
+    _unit: float  # the objective's scale
+
     def __init__(
         self,
         selection: Selection,
@@ -121,11 +123,15 @@ class DoublyNonnegative:
             self._penalty = 1.0
         else:
             left = np.ix_(members, members)  # type: ignore[arg-type]
-            self._x, self._cone, self._sign = before._x[left], before._cone[left], before._sign[left]
+            self._x, self._cone, self._sign = (
+                before._x[left],
+                before._cone[left],
+                before._sign[left],
+            )
             self._penalty = before._penalty
-        self._y = np.zeros(len(self._right))
         self._slack = np.maximum(self._right - self._apply(self._x), 0.0)[self._is_slack]
         self._slack_sign = np.zeros_like(self._slack)
+        self.step()
 
     def _normal_matrix(self) -> np.ndarray:
         """Inner products of the rows, slack columns included."""
@@ -161,6 +167,11 @@ class DoublyNonnegative:
         diagonal = y[n * count :] @ self._weights - self._limits[self._families] @ rows
         total[np.diag_indices(n)] += diagonal
         return total
+
+    @property
+    def chances(self) -> np.ndarray:
+        """The relaxed ``x``, shape (n_members,)."""
+        return np.diag(self._x)
 
     def step(self) -> None:
         """One round of alternating directions."""

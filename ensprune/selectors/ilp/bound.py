@@ -1,29 +1,249 @@
-"""A fast lower bound on quadratic subset selection: the RLT relaxation, by its dual."""
+"""A lower bound on quadratic subset selection, and the members it settles, without a solver."""
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from .rules import Rules
+from .semidefinite import DoublyNonnegative, Prices, Selection
+
+# Steps between two bounds, and bounds without progress after which the rest is not worth it.
+_STEPS = 10
+_PATIENCE = 10
+# Progress is this share of the gap that is left.
+_PROGRESS = 0.02
+# The relaxation is made smaller once so many of its members are settled.
+_SHRINK = 0.1
+# Seconds for a step on n members, with a margin: n cubed times this.
+_STEP_SECONDS = 1e-9
 
 
 @dataclass(frozen=True)
-class QuadraticBound:
-    """A lower bound, and what it settles.
+class _Rest:
+    """What is left to choose once some members are settled."""
+
+    free: np.ndarray  # members, ascending
+    constant: float
+    selection: Selection
+
+    @property
+    def closed(self) -> bool:
+        """Whether the size leaves no pairs to choose."""
+        return self.selection.size < 2 or self.selection.size >= len(self.free)
+
+    def least(self) -> tuple[float, np.ndarray]:
+        """The optimum where it is closed, and which of the free members it takes."""
+        chosen = self.selection
+        size, n = chosen.size, len(self.free)
+        if size == 0:
+            return self.constant, np.zeros(0, dtype=np.intp)
+        if size == n:
+            return self.constant + float(chosen.gram.sum()), np.arange(n)
+        fit = (chosen.costs <= chosen.budgets[:, None]).all(axis=0)
+        alone = np.where(fit, np.diag(chosen.gram), np.inf)
+        return self.constant + float(alone.min()), np.array([alone.argmin()])
+
+    def fits(self) -> bool:
+        """Whether the cheapest members of that number hold every budget, one by one."""
+        chosen = self.selection
+        if not 0 <= chosen.size <= len(self.free) or (chosen.budgets < 0).any():
+            return False
+        cheapest = np.sort(chosen.costs, axis=1)[:, : chosen.size].sum(axis=1)
+        return bool((cheapest <= chosen.budgets).all())
+
+
+def _rest(gram: np.ndarray, size: int, rules: Rules, keep: np.ndarray, drop: np.ndarray) -> _Rest:
+    free = np.flatnonzero(~keep & ~drop)
+    part = gram[np.ix_(free, free)].copy()
+    part[np.diag_indices(len(free))] += 2 * gram[np.ix_(free, np.flatnonzero(keep))].sum(axis=1)
+    rows = [group.astype(np.float64) for group, _ in rules.groups]
+    limits = [float(k) for _, k in rules.groups]
+    products = [False] * len(rows)
+    if not rules.counts:
+        rows.append(rules.costs / rules.costs.max())
+        # The sums below round: leave them more slack than the rules themselves have.
+        limits.append(rules.slack_budget * (1 + 1e-9) / rules.costs.max())
+        products.append(True)
+    costs = np.array(rows).reshape(len(rows), rules.n_members)
+    budgets = np.array(limits) - costs[:, keep].sum(axis=1)
+    binding = costs[:, free].sum(axis=1) > budgets
+    selection = Selection(
+        part,
+        size - int(keep.sum()),
+        costs[binding][:, free],
+        budgets[binding],
+        np.array(products, dtype=bool)[binding],
+    )
+    return _Rest(free, float(gram[np.ix_(keep, keep)].sum()), selection)
+
+
+def _worths(selection: Selection, prices: Prices) -> tuple[np.ndarray, float, float]:
+    """Worth of each member with its best partners, the constant, and a margin for rounding.
+
+    The least sum of ``size`` worths, plus the constant, is a bound for any prices.
+    """
+    size, n = selection.size, len(selection.gram)
+    matrix = selection.gram - prices.curvature
+    matrix += 0.5 * (prices.rows[:, None] - prices.rows[None, :])
+    for costs, toll in zip(selection.costs, prices.product):
+        if toll.any():
+            priced = np.outer(toll, costs)
+            matrix += 0.5 * (priced + priced.T)
+    # The product rows' own terms, costs_i X_ii, are on the diagonal by now.
+    diagonal = np.diag(matrix) + prices.linear @ selection.costs
+    diagonal = diagonal - selection.budgets @ prices.product
+    constant = -float(prices.linear @ selection.budgets)
+    np.fill_diagonal(matrix, np.inf)
+    partners = np.partition(matrix, size - 2, axis=1)[:, : size - 1]
+    largest = max(np.abs(diagonal).max(), np.diag(prices.curvature).max(), np.abs(partners).max())
+    margin = 4 * np.finfo(np.float64).eps * (n + size) * size**2 * (largest + abs(constant) / size)
+    return diagonal + partners.sum(axis=1), constant, float(margin)
+
+
+class Bounding:
+    """A bound on ``x' gram x`` that :meth:`run` tightens, and the members it has settled.
 
     Parameters
     ----------
+    gram : ndarray of shape (n_members, n_members)
+        Symmetric.
+    size : int
+    rules : Rules
+    incumbent : float
+        A value known to be reached, infinite if none is.
+
+    Attributes
+    ----------
     value : float
+        Admissible sets are no better than this, or worse than the incumbent.
     keep, drop : ndarray of shape (n_members,), dtype bool
         Members in every, or in no, set that is at least as good as the incumbent.
+    done : bool
+        Whether nothing is left to choose: ``value`` is the optimum, or infinite if there is none.
+    curvature : ndarray of shape (n_members, n_members) or None
+        Positive semidefinite; the inequality ``sum_ij curvature_ij x_i x_j >= 0`` lifts a
+        linearisation to the bound. None where the bound needed no relaxation.
     """
 
-    value: float
-    keep: np.ndarray
-    drop: np.ndarray
+    _rest: _Rest
+
+    def __init__(self, gram: np.ndarray, size: int, rules: Rules, incumbent: float):
+        self._gram = gram
+        self._size = size
+        self._rules = rules
+        self._incumbent = incumbent
+        self.keep, self.drop = rules.keep.copy(), rules.drop.copy()
+        self.value = -np.inf
+        self._best: tuple[np.ndarray, np.ndarray] | None = None  # members and their curvature
+        self._relaxation: DoublyNonnegative | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        """Leave settled members out of the relaxation; go on from where it stood."""
+        before, members = self._relaxation, None
+        if before is not None:
+            old = self._rest.free
+            members = np.flatnonzero(~self.keep[old] & ~self.drop[old])
+        self._rest = _rest(self._gram, self._size, self._rules, self.keep, self.drop)
+        self._relaxation = None
+        fits = self._rest.fits()
+        self.done = not fits or self._rest.closed
+        if self.done:
+            self.value = max(self.value, self._rest.least()[0] if fits else np.inf)
+        elif before is not None:
+            self._relaxation = DoublyNonnegative(self._rest.selection, before, members)
+
+    @property
+    def curvature(self) -> np.ndarray | None:
+        if self._best is None:
+            return None
+        full = np.zeros_like(self._gram)
+        members, curvature = self._best
+        full[np.ix_(members, members)] = curvature
+        return full
+
+    @property
+    def splits(self) -> bool:
+        """Whether there is a relaxation that says where to split."""
+        return self._relaxation is not None
+
+    def best_set(self) -> np.ndarray:
+        """The set whose value is :attr:`value`, once :attr:`done` with a finite one, as a mask."""
+        chosen = self.keep.copy()
+        chosen[self._rest.free[self._rest.least()[1]]] = True
+        return chosen
+
+    def split(self, incumbent: float) -> tuple[Bounding, Bounding]:
+        """The same with the most undecided member kept, and with it dropped."""
+        assert self._relaxation is not None
+        member = self._rest.free[np.abs(self._relaxation.chances - 0.5).argmin()]
+        kept, dropped = copy.copy(self), copy.copy(self)
+        for part in kept, dropped:
+            part._incumbent = incumbent
+            part.keep, part.drop = self.keep.copy(), self.drop.copy()
+        kept.keep[member] = True
+        dropped.drop[member] = True
+        kept._restart()
+        dropped._restart()
+        return kept, dropped
+
+    def run(self, deadline: float, mip_gap: float, patience: int = _PATIENCE) -> None:
+        """Tighten until within ``mip_gap`` of the incumbent, out of time or without progress."""
+        scale = abs(self._incumbent) if np.isfinite(self._incumbent) else 0.0
+        goal = self._incumbent - mip_gap * scale
+        last, stalled = self.value, 0
+        while not self.done and self.value < goal and stalled < patience:
+            self._look()
+            left = deadline - time.perf_counter()
+            if self.done or self.value >= goal or left < self._step_seconds():
+                return
+            ahead = self._incumbent - last if np.isfinite(self._incumbent) else abs(last)
+            if last == -np.inf or self.value > last + _PROGRESS * ahead:
+                last, stalled = self.value, 0
+            else:
+                stalled += 1
+            self._advance(deadline)
+
+    def _step_seconds(self) -> float:
+        return _STEP_SECONDS * len(self._rest.free) ** 3
+
+    def _advance(self, deadline: float) -> None:
+        if self._relaxation is None:
+            self._relaxation = DoublyNonnegative(self._rest.selection)
+        for _ in range(_STEPS):
+            self._relaxation.step()
+            if time.perf_counter() + self._step_seconds() > deadline:
+                break
+        self._relaxation.balance()
+
+    def _look(self) -> None:
+        """Turn the prices as they stand into a bound; settle members by it."""
+        rest = self._rest
+        selection, free = rest.selection, rest.free
+        n, size = len(free), selection.size
+        if self._relaxation is None:
+            nothing = np.zeros(len(selection.budgets))
+            prices = Prices(np.zeros((n, n)), np.zeros(n), nothing, np.zeros((len(nothing), n)))
+        else:
+            prices = self._relaxation.prices()
+        worth, constant, margin = _worths(selection, prices)
+        ranking = np.argpartition(worth, [size - 1, size])
+        chosen, outside = ranking[:size], ranking[size:]
+        value = rest.constant + constant + float(worth[chosen].sum()) - margin
+        if value > self.value:
+            self.value = value
+            self._best = (free, prices.curvature) if self._relaxation is not None else None
+        worse = self._incumbent + 1e-9 * abs(self._incumbent) - value
+        last, first = worth[ranking[size - 1]], worth[ranking[size]]
+        self.drop[free[outside[worth[outside] - last > worse]]] = True
+        self.keep[free[chosen[first - worth[chosen] > worse]]] = True
+        settled = n - int((~self.keep & ~self.drop).sum())
+        if settled > _SHRINK * n:
+            self._restart()
 
 
 def quadratic_bound(
@@ -33,17 +253,17 @@ def quadratic_bound(
     incumbent: float,
     deadline: float,
     mip_gap: float,
-) -> QuadraticBound:
+) -> Bounding:
     """Lower bound on ``x' gram x`` over admissible sets of a size.
 
     Parameters
     ----------
     gram : ndarray of shape (n_members, n_members)
+        Need not be positive semidefinite.
     size : int
     rules : Rules
-        Budget, kept and dropped members count; groups are relaxed.
     incumbent : float
-        A value known to be reached, infinite if none is; it scales the steps.
+        A value known to be reached, infinite if none is.
     deadline : float
         ``time.perf_counter()`` at which to stop.
     mip_gap : float
@@ -51,101 +271,31 @@ def quadratic_bound(
 
     Returns
     -------
-    QuadraticBound
+    Bounding
 
     Notes
     -----
-    With products ``y_ij = x_i x_j``, the rows ``sum_{j != i} y_ij = (K - 1) x_i`` and
-    ``sum_j c_j y_ij <= B x_i`` and ``y_ij <= x_i`` (first-level RLT), the symmetry
-    ``y_ij = y_ji`` is priced by an antisymmetric matrix ``A`` and the budget by ``mu_i >= 0``.
-    What is left splits: member i, if kept, takes the K - 1 cheapest partners under
-    ``gram_ij + A_ij + mu_i c_j``, and the K members with the smallest sums are kept. Subgradient
-    steps of Polyak's length on ``A`` and ``mu``, O(n_members^2) each. A member whose exchange with
-    the last one kept (or the first one not) lifts the bound over the incumbent is settled.
+    For positive semidefinite ``S``, antisymmetric ``A`` and prices ``nu, mu_i >= 0`` of budgets
+    ``c' x <= B`` every admissible ``x`` has::
+
+        x' G x >= x' (G - S + A) x + nu (c' x - B) + sum_i mu_i x_i (c' x - B)
+
+    and the least right-hand side is found by sorting: member i, if kept, takes the K - 1 cheapest
+    partners of its row, and the K members with the smallest sums are kept. So any prices bound,
+    whatever the relaxation that they came from has converged to; what rounding may add is taken
+    off. Good ones come from :class:`~ensprune.selectors.ilp.semidefinite.DoublyNonnegative`.
+    A member whose exchange with the last one kept (or the first one not) lifts the bound over the
+    incumbent is settled, and the relaxation shrinks to what is left.
 
     References
     ----------
-    Adams & Sherali, "A tight linearization and an algorithm for zero-one quadratic programming
-    problems", Management Science 32 (1986). Caprara, Pisinger & Toth, "Exact solution of the
-    quadratic knapsack problem", INFORMS Journal on Computing 11 (1999).
+    Poljak, Rendl & Wolkowicz, "A recipe for semidefinite relaxation for (0,1)-quadratic
+    programming", Journal of Global Optimization 7 (1995). Billionnet & Plateau, "Improving the
+    performance of standard solvers for quadratic 0-1 programs by a tight convex reformulation:
+    the QCR method", Discrete Applied Mathematics 157 (2009). Adams & Sherali, "A tight
+    linearization and an algorithm for zero-one quadratic programming problems", Management
+    Science 32 (1986), for the rows that pair every member.
     """
-    free = np.flatnonzero(~rules.drop)
-    in_all, in_none = rules.keep.copy(), rules.drop.copy()
-    if size > len(free):
-        return QuadraticBound(np.inf, in_all, in_none)
-    costs = rules.costs[free]
-    keep = rules.keep[free]
-    priced = not rules.counts
-    diagonal = np.diag(gram)[free]
-    if size == 1:
-        fits = costs <= rules.slack_budget
-        fits &= keep | (keep.sum() == 0)
-        least = float(diagonal[fits].min()) if fits.any() else np.inf
-        return QuadraticBound(least, in_all, in_none)
-    partner_cost = gram[np.ix_(free, free)].copy()
-    np.fill_diagonal(partner_cost, 0.0)
-    n = len(free)
-    if np.isfinite(incumbent):
-        target = incumbent
-    else:  # the average set of that size
-        target = size * diagonal.mean() + size * (size - 1) * partner_cost.sum() / (n * n - n)
-    unit = costs / max(costs.max(), 1e-300)
-    limit = rules.slack_budget / max(costs.max(), 1e-300)
-    prices = np.zeros((n, n))  # antisymmetric
-    tolls = np.zeros(n + 1)  # budget prices: of each member's partners, and of the members
-    best, best_at = -np.inf, (prices, tolls)
-    pace, stalled = 1.0, 0
-    for _ in range(2000):
-        matrix = partner_cost + prices
-        if priced:
-            matrix = matrix + tolls[:n, None] * unit[None, :]
-        ranked = matrix.copy()
-        ranked[:, keep] = -np.inf
-        np.fill_diagonal(ranked, np.inf)
-        partners = np.argpartition(ranked, size - 2, axis=1)[:, : size - 1]
-        worth = diagonal + np.take_along_axis(matrix, partners, axis=1).sum(axis=1)
-        value = 0.0
-        if priced:
-            worth = worth - tolls[:n] * (limit - unit) + tolls[n] * unit
-            value = -tolls[n] * limit
-        order = np.where(keep, -np.inf, worth)
-        ends = [size - 1, size] if size < n else [size - 1]
-        ranking = np.argpartition(order, ends)
-        chosen = ranking[:size]
-        value += float(worth[chosen].sum())
-        if size < n:
-            outside = ranking[size:]
-            last, first = worth[ranking[size - 1]], worth[ranking[size]]
-            worse = incumbent + 1e-9 * abs(incumbent) - value
-            in_none[free[outside[worth[outside] - last > worse]]] = True
-            swapped = chosen[~keep[chosen]]
-            in_all[free[swapped[first - worth[swapped] > worse]]] = True
-        if value > best + 1e-6 * abs(best) or best == -np.inf:
-            best, best_at, stalled = value, (prices, tolls), 0
-        else:
-            stalled += 1
-        if best >= incumbent - mip_gap * abs(target):
-            break
-        if stalled > 10:
-            pace, stalled = pace * 0.6, 0
-            prices, tolls = best_at
-        late = time.perf_counter() > deadline
-        if pace < 2e-3 or late:
-            break
-        taken = np.zeros((n, n))
-        taken[chosen[:, None], partners[chosen]] = 1.0
-        slope = taken - taken.T
-        length = float((slope**2).sum())
-        if priced:
-            inner = np.zeros(n)
-            inner[chosen] = (taken[chosen] @ unit) - (limit - unit[chosen])
-            toll_slope = np.append(inner, unit[chosen].sum() - limit)
-            toll_slope = np.where((tolls > 0) | (toll_slope > 0), toll_slope, 0.0)
-            length += float((toll_slope**2).sum())
-        if length == 0:
-            break
-        step = pace * max(target - value, 1e-12 * abs(target)) / length
-        prices = prices + step * slope
-        if priced:
-            tolls = np.maximum(tolls + step * toll_slope, 0.0)
-    return QuadraticBound(best, in_all, in_none)
+    bounding = Bounding(0.5 * (gram + gram.T), size, rules, incumbent)
+    bounding.run(deadline, mip_gap)
+    return bounding

@@ -100,6 +100,12 @@ class Formulation(ABC):
         """A lower bound on the loss that needs no solver."""
         return 0.0
 
+    def branch(
+        self, size: int | None, incumbent: float, deadline: float, gap: float
+    ) -> tuple[float, np.ndarray | None]:
+        """A better bound by a search without a solver, and a better set if it found one."""
+        return -np.inf, None
+
     def right_samples(
         self, program: Program, members: MemberColumns, size: int | None, everyone: bool = False
     ) -> RightSamples | None:

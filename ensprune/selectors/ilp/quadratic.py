@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -9,12 +10,18 @@ import numpy as np
 
 from ...objectives.base import Objective
 from ...objectives.squared import SquaredError, residual_gram, shrunk, squared_target
-from .bound import quadratic_bound
+from .bound import Bounding, quadratic_bound
+from .branch import branch_and_bound
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .program import Program
 from .right import MemberColumns
 from .rules import Rules
+
+# Undecided members up to which the solver is quicker than branching without it, and the share of
+# the time that branching gets beyond.
+_FEW = 32
+_BRANCH_SHARE = 0.8
 
 
 class _GivenGram(SquaredError):
@@ -58,8 +65,8 @@ class QuadraticFormulation(Formulation):
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
         super().__init__(evidence, rules, recall)
         self.gram = self._gram()
-        # By size: the rules, with what the bound has settled.
-        self._settled: dict[int, Rules] = {}
+        # By size: what the bound has settled.
+        self._bounds: dict[int, Bounding] = {}
 
     def _gram(self) -> np.ndarray:
         raise NotImplementedError
@@ -71,13 +78,30 @@ class QuadraticFormulation(Formulation):
         assert size is not None
         area = float(size) ** 2
         bound = quadratic_bound(self.gram, size, self.rules, incumbent * area, deadline, gap)
-        self._settled[size] = replace(self.rules, keep=bound.keep, drop=bound.drop)
+        self._bounds[size] = bound
         return bound.value / area
+
+    def branch(
+        self, size: int | None, incumbent: float, deadline: float, gap: float
+    ) -> tuple[float, np.ndarray | None]:
+        assert size is not None
+        root = self._bounds[size]
+        undecided = int((~root.keep & ~root.drop).sum())
+        # Few members make a program that the solver is quicker with, and only it knows floors.
+        if self.recall.positions or (undecided <= _FEW and not root.done):
+            return -np.inf, None
+        area = float(size) ** 2
+        end = time.perf_counter() + _BRANCH_SHARE * (deadline - time.perf_counter())
+        value, best = branch_and_bound(root, incumbent * area, end, gap)
+        return value / area, best
 
     def program(self, size: int | None) -> Program:
         assert size is not None
-        rules = self._settled.get(size, self.rules)
-        return self.pair_program(size, rules, self.gram / float(size) ** 2)
+        rules, curvature, bound = self.rules, None, self._bounds.get(size)
+        if bound is not None:
+            rules = replace(rules, keep=bound.keep, drop=bound.drop)
+            curvature = bound.curvature
+        return self.pair_program(size, rules, self.gram / float(size) ** 2, curvature=curvature)
 
     def pair_program(
         self,
@@ -86,6 +110,7 @@ class QuadraticFormulation(Formulation):
         gram: np.ndarray | None,
         cost: np.ndarray | None = None,
         loss_allowed: float | None = None,
+        curvature: np.ndarray | None = None,
     ) -> Program:
         """The program with products.
 
@@ -99,6 +124,8 @@ class QuadraticFormulation(Formulation):
         cost : ndarray of shape (n_members,), default=None
         loss_allowed : float, default=None
             Bounds ``x' G x / K^2``.
+        curvature : ndarray of shape (n_members, n_members), default=None
+            Positive semidefinite; its row lifts the relaxation to the bound it comes from.
         """
         program = Program()
         free = np.flatnonzero(~rules.drop)
@@ -112,6 +139,10 @@ class QuadraticFormulation(Formulation):
             limit = loss_allowed * float(size) ** 2
             parts = [(x, np.diag(self.gram) / limit), (z, 2.0 * self.gram[i, j] / limit)]
             program.add_rows(parts if len(z) else parts[:1], "<=", 1.0 + 1e-9)
+        if curvature is not None and len(z):
+            unit = np.abs(curvature).max() or 1.0
+            curved = [(x, np.diag(curvature) / unit), (z, 2.0 * curvature[i, j] / unit)]
+            program.add_rows(curved, ">=", 0.0)
         pair = np.zeros((n, n), dtype=np.intp)  # column of each pair
         pair[np.triu_indices(n, 1)] = z
         pair = np.maximum(pair, pair.T)
@@ -121,6 +152,14 @@ class QuadraticFormulation(Formulation):
             ones = np.ones((n, n - 1))
             program.add_rows(
                 [(partners, ones), (x[free, None], np.full((n, 1), 1.0 - size))], "==", np.zeros(n)
+            )
+        for k in np.flatnonzero(rules.keep[free]) if n > 1 else ():
+            # A pair with a kept member is the other one.
+            other = np.delete(np.arange(n), k)
+            program.add_rows(
+                [(pair[k, other][:, None], np.ones((1, 1))), (x[free[other]][:, None], -1.0)],
+                "==",
+                np.zeros(n - 1),
             )
         if not rules.counts and n > 1:
             unit = rules.costs[free] / rules.costs.max()

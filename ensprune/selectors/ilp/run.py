@@ -1,4 +1,4 @@
-"""One solve: greedy incumbent, quick bounds, then a program for every size still in the race."""
+"""One solve: greedy incumbent, quick bounds, then a search for every size still in the race."""
 
 from __future__ import annotations
 
@@ -160,6 +160,14 @@ class Run:
                 return
             share = self._left() / (len(waiting) - position) if len(waiting) > 1 else self._left()
             limit = time.perf_counter() + max(share, 0.2 * self._left())
+            if self.best.mask is not None:
+                loss = self.best.loss
+                proved, found = self.formulation.branch(size, loss, limit, self.mip_gap)
+                bounds[size] = max(bounds[size], proved)
+                if found is not None:
+                    self._consider(found, search)
+                if self.close_enough(bounds[size]):
+                    continue
             self._solve_one(size, bounds, limit, search)
 
     def _solve_one(

@@ -62,7 +62,9 @@ def residual_gram(
         squared error of the average of a set S is ``sum_{i,j in S} G_ij / |S|^2``.
     """
     n_members, n_outputs, n_samples = outputs.shape
-    dtype = outputs.dtype if _squares_fit(target) else np.dtype(np.float64)
+    dtype = np.dtype(np.float64)
+    if outputs.dtype.kind == "f" and _squares_fit(target):
+        dtype = outputs.dtype
     gram = np.zeros((n_members, n_members))
     shared = np.zeros((n_members, n_members))
     # The target in two parts, so that nothing of it is lost in the precision of the outputs.

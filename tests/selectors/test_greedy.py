@@ -213,7 +213,8 @@ def test_every_selector_works_with_every_family(family, name):
         assert cut.predict(X).shape == (len(X),)
         if combiner.kind != "sum" or name != "greedy":  # pursuit reports its own loss
             expected = problem.evaluate(point.indices, point.weight_array)
-            assert point.objective == pytest.approx(expected, abs=1e-9)
+            # Gram matrices are products in single precision.
+            assert point.objective == pytest.approx(expected, abs=1e-6)
 
 
 def test_random_follows_its_seed():

@@ -10,6 +10,7 @@ import pytest
 import xgboost
 from families import FAMILIES, Family, data, fitted
 from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -141,8 +142,9 @@ def test_bagged_trees_that_missed_a_class():
     X, y = make_classification(
         90, 6, n_informative=4, n_classes=3, weights=[0.6, 0.37], random_state=0
     )
-    bagging = BaggingClassifier(n_estimators=8, max_samples=0.1, max_features=0.6, random_state=0)
-    bagging.fit(X, y)
+    bagging = BaggingClassifier(n_estimators=8, max_samples=9, max_features=0.6, random_state=0)
+    with config_context(enable_metadata_routing=True):  # members then see their rows only
+        bagging.fit(X, y)
     assert any(len(tree.classes_) < 3 for tree in bagging.estimators_)
     members = open_leaves(bagging)
     leaves = members.leaves()

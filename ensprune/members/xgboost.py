@@ -34,10 +34,8 @@ from .xgboost_model import (
     with_leaf_values,
 )
 
-# A call costs the time of some 100 rows, so few are made; but beyond 32 MB the allocator takes fresh
-# pages from the system for every result.
-_PIECE_BYTES = 1 << 24
-_BLOCK = 512  # rows turned samples-last at once: in cache, and long enough for the inner loop
+_ROWS = 4096  # predicted at once: a call costs the time of some 100 rows, too many leave the cache
+_BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
 
 _LOGISTIC = ("binary:logistic", "reg:logistic")
 _SOFTMAX = ("multi:softprob", "multi:softmax")
@@ -229,15 +227,8 @@ class XGBoostMembers(Members, HasLeaves):
         threads = effective_n_jobs(threads or -1)
         # Single-threaded predictions side by side: turning their result samples-last is then
         # parallel as well, and happens while the result is in cache.
-        at_once = max(_BLOCK, _PIECE_BYTES // (4 * layout.n_trees * n_members // self.n_members))
-        n_pieces = threads * -(-n_samples // (threads * at_once))
-        share = max(_BLOCK, -(-n_samples // max(1, n_pieces)))
-        batches = list(gen_batches(n_samples, share)) if n_samples else []
-        if threads == 1 or len(batches) == 1:
-            # In this thread, where XGBoost keeps the memory of its last result.
-            for rows in batches:
-                fill(rows)
-            return result
+        share = max(_BLOCK, -(-n_samples // threads))
+        batches = gen_batches(n_samples, min(_ROWS, share)) if n_samples else ()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(fill, batches))
         return result

@@ -1,4 +1,4 @@
-"""EnsemblePruner and prune(): validation split, outputs, selector, cut.
+"""EnsemblePruner and prune(): judges, selector, cut.
 
 How to read, judge, search and cut is decided in the rooms below; this one only leads through them.
 """
@@ -10,13 +10,13 @@ import numbers
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -26,16 +26,15 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import (
     _check_sample_weight,
-    _num_samples,
     check_is_fitted,
     column_or_1d,
 )
 
 from .budget import CostLike, budget_of, member_costs
-from .certificate import Auditor, certification_split
+from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
+from .judging import Judging, members_of
 from .members.base import Members, open_members
-from .members.sampling import bootstraps
 from .objectives.base import ScorerLike, default_scorer, make_objective
 from .objectives.squared import SquaredError
 from .path import PathPoint
@@ -43,13 +42,7 @@ from .refine import make_refinement
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
-from .validation import Validation, hold_out
-
-# Validation on the rows that choose, and on those that certify.
-Judges = tuple[Validation, Validation | None]
-
-# Share of the rows that judges members where no bootstrap left any out.
-_HOLD_OUT = 0.25
+from .validation import Validation
 
 
 class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
@@ -320,6 +313,18 @@ default="members"
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)
 
+        judging = Judging(
+            self.estimator,
+            self.validation,
+            self.confidence,
+            self.deep,
+            self.n_jobs,
+            self.random_state,
+            self.memory_limit,
+            self._params_for_fit,
+            self._scorer,
+            self._say,
+        )
         if X_val is not None:
             X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
             y_val = column_or_1d(y_val, warn=True)
@@ -327,19 +332,16 @@ default="members"
                 sample_weight_val = _check_sample_weight(
                     sample_weight_val, X_val, ensure_non_negative=True
                 )
-            members = self._open(X, y, sample_weight, fit_params)
-            # What a frozen ensemble was trained on is not known.
-            fitted_here = not isinstance(self.estimator, FrozenEstimator)
-            training = (X, y, sample_weight) if fitted_here else None
-            judges = self._judges(members, X_val, y_val, sample_weight_val, training=training)
+            judged = X_val, y_val, sample_weight_val
+            judges = judging.on_given_rows((X, y, sample_weight), judged, fit_params)
         elif isinstance(self.estimator, FrozenEstimator):
-            judges = self._frozen_judges(X, y, sample_weight)
+            judges = judging.of_frozen((X, y, sample_weight))
         else:
-            judges = self._split_judges(X, y, sample_weight, fit_params)
+            judges = judging.of_unfitted((X, y, sample_weight), fit_params)
         self._select(*judges, selector)
         return self
 
-    # --- which rows judge the members -----------------------------------------------------------
+    # --- what the judging of members needs to be told -------------------------------------------
 
     def _check_estimator_kind(self) -> None:
         if isinstance(self.estimator, FrozenEstimator):
@@ -351,25 +353,6 @@ default="members"
                 f"estimator={name} has no fit method; give an unfitted ensemble, or "
                 f"FrozenEstimator({name.lower()}) for a fitted model"
             )
-
-    def _open(
-        self, X: Any, y: np.ndarray, sample_weight: Any, fit_params: dict[str, Any]
-    ) -> Members:
-        """The members of the ensemble, fitted on these rows unless it is frozen."""
-        if isinstance(self.estimator, FrozenEstimator):
-            fitted = self.estimator.estimator
-        else:
-            self._say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
-            fitted = clone(self.estimator)
-            fitted.fit(X, y, **self._params_for_fit(X, sample_weight, fit_params))
-        members = self._members(fitted)
-        if members.needs_training_data:
-            members.set_training_data(X, y, sample_weight)
-        return members
-
-    def _members(self, fitted: Any) -> Members:
-        members = open_members(fitted)
-        return members.deep() if self.deep else members
 
     def _params_for_fit(
         self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
@@ -383,91 +366,6 @@ default="members"
         if sample_weight is not None:
             params[f"{_prefix_of_last(self.estimator)}sample_weight"] = sample_weight
         return params
-
-    def _frozen_judges(self, X: Any, y: np.ndarray, sample_weight: Any) -> Judges:
-        if self.validation not in ("auto", "oob"):
-            raise ValueError(
-                f"validation={self.validation!r} splits rows off before the ensemble is fitted, "
-                "but the estimator is frozen; give 'auto' (all rows are validation rows) or 'oob' "
-                "(the rows are its training rows)"
-            )
-        members = self._members(self.estimator.estimator)
-        if self.validation == "oob":
-            return self._out_of_bag(members, X, y, sample_weight)
-        if members.needs_training_data:
-            # Cuts refit something: on one half of the rows, so that the other half can judge.
-            fit_rows, judge_rows = hold_out(
-                y, 0.5, members.combiner.classes is not None, self.random_state
-            )
-            members.set_blending_data(*_rows(X, y, sample_weight, fit_rows))
-            X, y, sample_weight = _rows(X, y, sample_weight, judge_rows)
-        return self._judges(members, X, y, sample_weight)
-
-    def _split_judges(
-        self, X: Any, y: np.ndarray, sample_weight: Any, fit_params: dict[str, Any]
-    ) -> Judges:
-        share = self.validation
-        if share == "oob" or (share == "auto" and bootstraps(self.estimator)):
-            members = self._open(X, y, sample_weight, fit_params)
-            if share == "oob" or members.out_of_bag(_num_samples(X)) is not None:
-                return self._out_of_bag(members, X, y, sample_weight)
-        if share == "auto":
-            share = _HOLD_OUT
-        classifies = get_tags(self.estimator).estimator_type == "classifier"
-        train, held_out = hold_out(y, float(share), classifies, self.random_state)
-        aligned = {
-            name: _safe_indexing(value, train)
-            if hasattr(value, "__len__") and len(value) == len(y)
-            else value
-            for name, value in fit_params.items()
-        }
-        training = _rows(X, y, sample_weight, train)
-        members = self._open(*training, aligned)
-        judged = _rows(X, y, sample_weight, held_out)
-        return self._judges(members, *judged, training=training)
-
-    def _out_of_bag(self, members: Members, X: Any, y: np.ndarray, weight: Any) -> Judges:
-        mask = members.out_of_bag(_num_samples(X))
-        if mask is None:
-            raise ValueError(
-                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
-                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
-            )
-        return self._judges(members, X, y, weight, mask)
-
-    def _judges(
-        self,
-        members: Members,
-        X: Any,
-        y: np.ndarray,
-        weight: Any,
-        mask: Any = None,
-        training: Any = None,
-    ) -> Judges:
-        """Validation on all rows to choose by, or on two halves to choose and to certify by."""
-        self._say(f"reading {members.n_members} members on {_num_samples(X)} rows")
-        scorer = self._scorer(members)
-        limit = self.memory_limit
-        if self.confidence is None:
-            everything = X, y, scorer, weight, mask, self.n_jobs, limit, training
-            return Validation(members, *everything), None
-        halves = certification_split(
-            y, self.confidence, members.combiner.classes is not None, self.random_state
-        )
-        choosing, certifying = (
-            Validation(
-                members,
-                *_rows(X, y, weight, rows)[:2],
-                scorer,
-                None if weight is None else weight[rows],
-                None if mask is None else mask[:, rows],
-                self.n_jobs,
-                None if limit is None else limit // 2,
-                training,
-            )
-            for rows in halves
-        )
-        return choosing, certifying
 
     def _scorer(self, members: Members) -> Any:
         if self.scoring is None:
@@ -598,7 +496,7 @@ default="members"
                 f"up to {fitted_budget:g} and ends at {last:g}; fit with a larger target_size"
             )
         point = self.path_.within(budget)
-        members = self._members(self.estimator_)
+        members = members_of(self.estimator_, self.deep)
         members.training = self._refit_rows
         return self._cut(members, point)
 
@@ -653,11 +551,6 @@ def _prefix_of_last(estimator: Any) -> str:
         else:
             estimator = estimator.estimator
     return prefix
-
-
-def _rows(X: Any, y: np.ndarray, sample_weight: Any, rows: np.ndarray) -> tuple[Any, Any, Any]:
-    weight = None if sample_weight is None else sample_weight[rows]
-    return _safe_indexing(X, rows), y[rows], weight
 
 
 def prune(

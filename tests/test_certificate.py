@@ -243,7 +243,7 @@ def test_labels_that_certify_choose_nothing(binary, monkeypatch):
     turned = y.copy()
     turned[certifying] = 1 - turned[certifying]
     halves = [np.setdiff1d(np.arange(len(y)), certifying), certifying]
-    monkeypatch.setattr("ensprune.pruner.certification_split", lambda *_: halves)
+    monkeypatch.setattr("ensprune.judging.certification_split", lambda *_: halves)
     after = EnsemblePruner(FrozenEstimator(forest), **options).fit(X, turned)
     assert after.selected_.tolist() == before.selected_.tolist()
     assert after.score_pruned_ == pytest.approx(1 - before.score_pruned_)

@@ -1,0 +1,174 @@
+"""Which rows judge the members: out-of-bag, held out or given; one set, or one more that certifies.
+
+Fits the ensemble where it is not fitted, since the split comes before the fit. What is read on the
+rows, and how it is scored, is in ``validation.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.validation import _num_samples
+
+from .certificate import certification_split
+from .members.base import Members, open_members
+from .members.sampling import bootstraps
+from .validation import Validation, hold_out
+
+# X, y, and weights or None.
+Rows = tuple[Any, np.ndarray, np.ndarray | None]
+
+# Validation on the rows that choose, and on those that certify.
+Judges = tuple[Validation, Validation | None]
+
+# Share of the rows that judges members where no bootstrap left any out.
+_HOLD_OUT = 0.25
+
+
+def members_of(fitted: Any, deep: bool) -> Members:
+    """Members of a fitted ensemble; with ``deep``, of the ensembles inside it."""
+    members = open_members(fitted)
+    return members.deep() if deep else members
+
+
+@dataclass
+class Judging:
+    """From an ensemble and labelled rows to its members' outputs on rows that judge them.
+
+    Parameters
+    ----------
+    estimator, validation, confidence, deep, n_jobs, random_state, memory_limit
+        As in :class:`ensprune.EnsemblePruner`.
+    params_for_fit : callable
+        ``params_for_fit(X, sample_weight, fit_params)`` gives what ``estimator.fit`` is called
+        with.
+    scorer_of : callable
+        ``scorer_of(members)`` gives the metric.
+    say : callable
+        Takes a line on what happens.
+    """
+
+    estimator: Any
+    validation: str | float
+    confidence: float | None
+    deep: bool
+    n_jobs: int | None
+    random_state: Any
+    memory_limit: int | None
+    params_for_fit: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
+    scorer_of: Callable[[Members], Any]
+    say: Callable[[str], None]
+
+    def on_given_rows(self, training: Rows, judged: Rows, fit_params: dict[str, Any]) -> Judges:
+        """Judged on rows given beside the training rows."""
+        members = self._open(training, fit_params)
+        # What a frozen ensemble was trained on is not known.
+        known = not isinstance(self.estimator, FrozenEstimator)
+        return self._judges(members, judged, training=training if known else None)
+
+    def of_frozen(self, rows: Rows) -> Judges:
+        """A fitted ensemble, judged on all rows, or out of bag on its training rows."""
+        if self.validation not in ("auto", "oob"):
+            raise ValueError(
+                f"validation={self.validation!r} splits rows off before the ensemble is fitted, "
+                "but the estimator is frozen; give 'auto' (all rows are validation rows) or 'oob' "
+                "(the rows are its training rows)"
+            )
+        members = members_of(self.estimator.estimator, self.deep)
+        if self.validation == "oob":
+            return self._out_of_bag(members, rows)
+        if members.needs_training_data:
+            # Cuts refit something: on one half of the rows, so that the other half can judge.
+            fit_rows, judge_rows = hold_out(
+                rows[1], 0.5, members.combiner.classes is not None, self.random_state
+            )
+            members.set_blending_data(*_take(rows, fit_rows))
+            rows = _take(rows, judge_rows)
+        return self._judges(members, rows)
+
+    def of_unfitted(self, rows: Rows, fit_params: dict[str, Any]) -> Judges:
+        """Fitted on all rows and judged out of bag, or fitted on some and judged on the rest."""
+        share = self.validation
+        if share == "oob" or (share == "auto" and bootstraps(self.estimator)):
+            members = self._open(rows, fit_params)
+            if share == "oob" or members.out_of_bag(len(rows[1])) is not None:
+                return self._out_of_bag(members, rows)
+        if share == "auto":
+            share = _HOLD_OUT
+        classifies = get_tags(self.estimator).estimator_type == "classifier"
+        train, held_out = hold_out(rows[1], float(share), classifies, self.random_state)
+        aligned = {
+            name: _safe_indexing(value, train)
+            if hasattr(value, "__len__") and len(value) == len(rows[1])
+            else value
+            for name, value in fit_params.items()
+        }
+        training = _take(rows, train)
+        members = self._open(training, aligned)
+        return self._judges(members, _take(rows, held_out), training=training)
+
+    def _open(self, rows: Rows, fit_params: dict[str, Any]) -> Members:
+        """The members of the ensemble, fitted on these rows unless it is frozen."""
+        X, y, sample_weight = rows
+        if isinstance(self.estimator, FrozenEstimator):
+            fitted = self.estimator.estimator
+        else:
+            self.say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
+            fitted = clone(self.estimator)
+            fitted.fit(X, y, **self.params_for_fit(X, sample_weight, fit_params))
+        members = members_of(fitted, self.deep)
+        if members.needs_training_data:
+            members.set_training_data(X, y, sample_weight)
+        return members
+
+    def _out_of_bag(self, members: Members, rows: Rows) -> Judges:
+        mask = members.out_of_bag(len(rows[1]))
+        if mask is None:
+            raise ValueError(
+                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
+                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
+            )
+        return self._judges(members, rows, mask)
+
+    def _judges(
+        self,
+        members: Members,
+        rows: Rows,
+        mask: np.ndarray | None = None,
+        training: Rows | None = None,
+    ) -> Judges:
+        """Validation on all rows to choose by, or on two halves to choose and to certify by."""
+        self.say(f"reading {members.n_members} members on {len(rows[1])} rows")
+        scorer = self.scorer_of(members)
+
+        def judge(rows: Rows, mask: np.ndarray | None, limit: int | None) -> Validation:
+            X, y, weight = rows
+            return Validation(members, X, y, scorer, weight, mask, self.n_jobs, limit, training)
+
+        limit = self.memory_limit
+        if self.confidence is None:
+            return judge(rows, mask, limit), None
+        halves = certification_split(
+            rows[1], self.confidence, members.combiner.classes is not None, self.random_state
+        )
+        choosing, certifying = (
+            judge(
+                _take(rows, half),
+                None if mask is None else mask[:, half],
+                None if limit is None else limit // 2,
+            )
+            for half in halves
+        )
+        return choosing, certifying
+
+
+def _take(rows: Rows, indices: np.ndarray) -> Rows:
+    X, y, sample_weight = rows
+    weight = None if sample_weight is None else sample_weight[indices]
+    return _safe_indexing(X, indices), y[indices], weight

@@ -26,6 +26,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import (
     _check_sample_weight,
+    assert_all_finite,
     check_is_fitted,
     column_or_1d,
 )
@@ -188,7 +189,7 @@ default="members"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"]), HasMethods(["predict"])],
         # Ranges depend on the ensemble: budget.py says what is allowed.
-        "target_size": [numbers.Real, StrOptions({"auto", "1se"})],
+        "target_size": [numbers.Integral, numbers.Real, StrOptions({"auto", "1se"})],
         "selector": [str, HasMethods(["select"])],
         "scoring": [str, callable, None],
         "tolerance": [Interval(numbers.Real, 0, None, closed="left")],
@@ -306,7 +307,7 @@ default="members"
         if X_val is not None and self.validation == "oob":
             raise ValueError("validation='oob' takes no X_val; give validation='auto'")
         X, y, sample_weight = indexable(X, y, sample_weight)
-        y = column_or_1d(y, warn=True)
+        y = _target(y, "y")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         selector = make_selector(self.selector)
@@ -327,7 +328,7 @@ default="members"
         )
         if X_val is not None:
             X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
-            y_val = column_or_1d(y_val, warn=True)
+            y_val = _target(y_val, "y_val")
             if sample_weight_val is not None:
                 sample_weight_val = _check_sample_weight(
                     sample_weight_val, X_val, ensure_non_negative=True
@@ -539,6 +540,13 @@ default="members"
         tags.array_api_support = False
         tags.target_tags.required = True
         return tags
+
+
+def _target(y: Any, name: str) -> np.ndarray:
+    """Labels or values as a one-dimensional array without NaN."""
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name=name)
+    return y
 
 
 def _prefix_of_last(estimator: Any) -> str:

@@ -323,8 +323,18 @@ def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Itera
     -------
     train, validation : ndarray of int
         Row positions.
+
+    Raises
+    ------
+    ValueError
+        If one of the parts would be empty.
     """
     rows = np.arange(len(y))
+    if len(y) < 2:
+        raise ValueError(
+            f"validation={share:g} holds out a share of the rows, but there is only {len(y)}; give "
+            "at least 2 rows, or X_val and y_val"
+        )
     stratify = None
     if classifies:
         _, counts = np.unique(np.asarray(y), return_counts=True)

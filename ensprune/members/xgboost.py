@@ -93,6 +93,8 @@ class XGBoostMembers(Members, HasLeaves):
         classifies = n_classes is not None or (
             self._raw and objective in ("binary:logistic", *_SOFTMAX)
         )
+        if n_classes == 1:
+            raise ValueError(f"{name} was fitted on a single class: nothing to prune")
         if classifies and objective in _SOFTMAX:
             if n_classes == 2 and objective == "multi:softprob":
                 raise ValueError(

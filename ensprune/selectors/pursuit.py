@@ -63,7 +63,8 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
     Returns
     -------
     points : list of PathPoint
-        One per size reached; the objective is minus the loss.
+        One per size reached; the objective is minus the loss. Where the budget allows all stages,
+        the last is the ensemble as it is.
     complete : bool
         Whether the budget, not the lack of a helpful stage, ended the search.
 
@@ -123,12 +124,16 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
         if known is None or -value > known.objective:
             # Votes have learned weights already; a point's weights are factors on those.
             best[len(chosen)] = problem.point(chosen, -value, weights / native[chosen])
-    if not best:
+    if not best and not problem.fits(problem.costs.sum()):
         # No stage helps: the cheapest that is least bad, at its own weight.
         fitting = np.flatnonzero(problem.fits(problem.costs))
         values = [loss.value(state.offset + problem.outputs[t]) for t in fitting]
         least = int(np.argmin(values))
         return [problem.point([fitting[least]], -values[least])], False
+    if problem.fits(problem.costs.sum()):
+        # Whoever can afford all stages gets the ensemble as it is, not one fitted anew.
+        value = loss.value(problem.combiner.raw(problem.outputs))
+        best[problem.n_members] = problem.point(range(problem.n_members), -value)
     return sorted(best.values(), key=lambda point: point.cost), complete
 
 

@@ -41,13 +41,22 @@ def test_orthogonal_stages_by_hand():
     # The stages are the unit vectors, the whole ensemble predicts (1, 1, 1). A third of
     # y = (3, 1, -5) and two thirds of that is (5/3, 1, -1): pursuit takes the largest positive
     # coefficients, 5/3 then 1, at exactly these weights; the negative one never.
-    problem = sum_problem(np.eye(3)[:, None, :], [3.0, 1.0, -5.0], Identity())
+    problem = sum_problem(np.eye(3)[:, None, :], [3.0, 1.0, -5.0], Identity(), budget=2.5)
     path = GreedySelector().select(problem)
     assert [point.indices for point in path] == [(0,), (0, 1)]
     np.testing.assert_allclose(path[-1].weights, [5 / 3, 1.0], rtol=1e-6)
-    assert path.result.status == "exhausted"
     # Half the mean squared residual, 0.5 * (-1)^2 / 3.
     assert path[-1].objective == pytest.approx(-1 / 6)
+
+
+def test_a_budget_for_all_stages_buys_the_ensemble_as_it_is():
+    # As above; the whole predicts (1, 1, 1): off the aim (5/3, 1, -1) by 2/3, 0 and 2.
+    problem = sum_problem(np.eye(3)[:, None, :], [3.0, 1.0, -5.0], Identity())
+    points, complete = pursue(problem)
+    assert [point.indices for point in points] == [(0,), (0, 1), (0, 1, 2)]
+    assert points[-1].weights is None
+    assert points[-1].objective == pytest.approx(-(4 / 9 + 4) / 6)
+    assert not complete
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -131,7 +140,8 @@ def test_the_search_that_holds_on_unseen_samples_is_used():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=400)
     # A stage of a tenth of its right size: fitted weights win.
-    small = sum_problem(0.1 * truth[None, None], truth, Identity(), budget=1)
+    small = np.concatenate([0.1 * truth[None, None], np.zeros((1, 1, 400))])
+    small = sum_problem(small, truth, Identity(), budget=1)
     assert GreedySelector().select(small)[-1].weights == pytest.approx((10 / 3 + 2 / 3,))
     # Two right stages, then stages of noise: what is fitted to the whole ensemble is far off, the
     # first two as they are are exact.

@@ -5,13 +5,17 @@ from typing import Any
 from .allocation import AllocationSelector
 from .base import Problem, Selector, make_selector, register_selector
 from .baseline import FirstSelector, RandomSelector
+from .cluster import ClusterSelector
 from .greedy import GreedySelector
+from .ordering import OrderingSelector
 
 __all__ = [
     "AllocationSelector",
+    "ClusterSelector",
     "FirstSelector",
     "GreedySelector",
     "ILPSelector",
+    "OrderingSelector",
     "Problem",
     "RandomSelector",
     "Selector",

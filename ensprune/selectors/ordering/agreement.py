@@ -1,0 +1,72 @@
+"""Kappa pruning: pairs of members that agree least."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .ballots import Ballots
+from .criterion import Criterion, register_criterion
+
+
+def pairwise_kappa(ballots: Ballots) -> np.ndarray:
+    """Cohen's kappa of every pair of members on the samples both speak for.
+
+    ``kappa = (observed - chance) / (1 - chance)``: the weighted share of samples with the same
+    label, and what it would be if both labelled independently as often as they do.
+
+    Parameters
+    ----------
+    ballots : Ballots
+
+    Returns
+    -------
+    ndarray of shape (n_members, n_members), dtype float64
+        1 where agreement is certain by chance alone, or no sample is shared.
+    """
+    n_members = ballots.n_members
+    speaks = ballots.speaks.astype(np.float64)
+    shared = (speaks * ballots.weight) @ speaks.T
+    scale = np.divide(1.0, shared, out=np.zeros_like(shared), where=shared > 0)
+    observed = np.zeros((n_members, n_members))
+    chance = np.zeros((n_members, n_members))
+    for label in range(ballots.n_classes):
+        voted = ((ballots.predictions == label) & ballots.speaks) * ballots.weight
+        observed += voted @ ((ballots.predictions == label) & ballots.speaks).T
+        # How often the first says so where the second speaks too, and the other way round.
+        share = (voted @ speaks.T) * scale
+        chance += share * share.T
+    observed *= scale
+    certain = (1.0 - chance < 1e-12) | (shared == 0)
+    safe = np.where(certain, 1.0, 1.0 - chance)
+    return np.where(certain, 1.0, (observed - chance) / safe)
+
+
+class Kappa(Criterion):
+    """Kappa pruning: take pairs of members by increasing agreement beyond chance.
+
+    Of a pair, the member that is right more often comes first. Cohen's kappa is defined for any
+    number of classes.
+
+    References
+    ----------
+    Margineantu & Dietterich, "Pruning adaptive boosting", ICML 1997.
+    """
+
+    def start(self, ballots: Ballots) -> None:
+        n_members = ballots.n_members
+        kappa = pairwise_kappa(ballots)
+        first, second = np.triu_indices(n_members, 1)
+        order = np.argsort(kappa[first, second], kind="stable")
+        pairs = np.stack([first[order], second[order]], axis=1)
+        swapped = ballots.accuracy[pairs[:, 1]] > ballots.accuracy[pairs[:, 0]]
+        pairs[swapped] = pairs[swapped][:, ::-1]
+        members, seen = np.unique(pairs.ravel(), return_index=True)
+        # An ensemble of one member has no pairs.
+        self._values = np.zeros(n_members)
+        self._values[members] = -seen.astype(np.float64)
+
+    def values(self, free: np.ndarray) -> np.ndarray:
+        return self._values
+
+
+register_criterion("kappa", Kappa)

@@ -66,7 +66,8 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
           minus ``tolerance``; with ``confidence``, the smallest that is certified to. The full
           ensemble where no other does.
         - ``"1se"``: the cheapest that scores within one standard error of the best on the path.
-    selector : {"greedy", "ilp", "first", "random"} or Selector, default="greedy"
+    selector : {"greedy", "ilp", "ordering", "cluster", "first", "random"} or Selector, \
+default="greedy"
         The search. A :class:`~ensprune.selectors.Selector` object carries its own options.
     scoring : str or callable, default=None
         Any scikit-learn scoring string or scorer callable. None is the estimator's default:

@@ -191,7 +191,8 @@ class DiversityRegularised(_Plurality):
         shared = ballots.speaks @ both
         agreement = np.divide(alike, shared, out=np.ones(len(alike)), where=shared > 0)
         left = np.flatnonzero(free)
-        unlike = left[np.argsort(agreement[left], kind="stable")]
+        # Rounded: shares that tie do so whatever the order of summation.
+        unlike = left[np.argsort(agreement[left].round(12), kind="stable")]
         unlike = unlike[: math.ceil(self.rho * len(left))]
         values = np.full(ballots.n_members, -np.inf)
         values[unlike] = self.accuracies()[unlike]

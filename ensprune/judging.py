@@ -147,13 +147,14 @@ class Judging:
         self.say(f"reading {members.n_members} members on {len(rows[1])} rows")
         scorer = self.scorer_of(members)
 
-        def judge(rows: Rows, mask: np.ndarray | None, limit: int | None) -> Validation:
+        def judge(rows: Rows, mask: np.ndarray | None, **options: Any) -> Validation:
             X, y, weight = rows
-            return Validation(members, X, y, scorer, weight, mask, self.n_jobs, limit, training)
+            own = {"n_jobs": self.n_jobs, "training": training} | options
+            return Validation(members, X, y, scorer, weight, mask, **own)
 
         limit = self.memory_limit
         if self.confidence is None:
-            return judge(rows, mask, limit), None
+            return judge(rows, mask, memory_limit=limit), None
         halves = certification_split(
             rows[1], self.confidence, members.combiner.classes is not None, self.random_state
         )
@@ -161,7 +162,8 @@ class Judging:
             judge(
                 _take(rows, half),
                 None if mask is None else mask[:, half],
-                None if limit is None else limit // 2,
+                memory_limit=None if limit is None else limit // 2,
+                among=None if mask is None else (len(rows[1]), half),
             )
             for half in halves
         )

@@ -161,7 +161,7 @@ class LeafRefinement(Refinement):
         weight = np.ones(n_samples) if part.sample_weight is None else part.sample_weight
         by_label = members.row_weights(part.y)
         target = _target(part.y, combiner)
-        mask = members.out_of_bag(n_samples) if out_of_bag else None
+        mask = part.out_of_bag(members) if out_of_bag else None
         return Rows(
             ids=members.leaf_ids(part.X, self.n_jobs),
             target=target,
@@ -257,6 +257,7 @@ def _n_folds(n_samples: int) -> int:
 
 def _rows_of(part: Labelled, rows: np.ndarray) -> Labelled:
     weight = None if part.sample_weight is None else part.sample_weight[rows]
+    # Of these alone: trees are grown on them.
     return Labelled(_safe_indexing(part.X, rows), part.y[rows], weight, part.seen)
 
 

@@ -12,6 +12,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
+# Far above the rounding of a sum of members, far below any probability that matters.
+_ROUNDING = 1e-12
+
 
 class Link:
     """From raw scores ``(n_outputs, n_samples)`` to what ``predict`` and friends return.
@@ -80,7 +83,8 @@ class Probability(Link):
     """The raw score is a vector of class probabilities (forests, bagging, soft voting)."""
 
     def proba(self, raw: np.ndarray) -> np.ndarray:
-        return raw
+        # A weighted mean may exceed one by a rounding, which scikit-learn's metrics refuse.
+        return np.where((raw > 1.0) & (raw < 1.0 + _ROUNDING), 1.0, raw)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .combiner import Combiner
+from .members.base import Members
 from .path import PathPoint, PruningPath
 
 
@@ -28,12 +29,23 @@ class Labelled:
     sample_weight : ndarray of shape (n_samples,) or None
     seen : bool
         True for training rows; a member's bootstrap may still have left some out.
+    among : tuple of (int, ndarray of int), default=None
+        How many training rows there were, and which of them these are; None if all.
     """
 
     X: Any
     y: np.ndarray
     sample_weight: np.ndarray | None
     seen: bool
+    among: tuple[int, np.ndarray] | None = None
+
+    def out_of_bag(self, members: Members) -> np.ndarray | None:
+        """Where members may speak, (n_members, n_samples); None if they have seen every row."""
+        if self.among is None:
+            return members.out_of_bag(len(self.y))
+        n_trained, rows = self.among
+        mask = members.out_of_bag(n_trained)
+        return None if mask is None else mask[:, rows]
 
 
 Evidence = Sequence[Labelled]
@@ -146,7 +158,11 @@ def refine_path(
     return path.with_refined(scores), fitted
 
 
-_registry: dict[str, type[Refinement] | str] = {"leaves": "ensprune.leaf_refinement:LeafRefinement"}
+# Imported when first used.
+_registry: dict[str, type[Refinement] | str] = {
+    "leaves": "ensprune.leaf_refinement:LeafRefinement",
+    "weights": "ensprune.weight_refinement:WeightRefinement",
+}
 
 
 def register_refinement(name: str, refinement: type[Refinement] | str) -> None:

@@ -53,6 +53,8 @@ class Validation:
         Bytes that judging the members may take. Outputs that do not fit go to a temporary file.
     training : tuple of (X, y, sample_weight), default=None
         The rows that members were trained on, where those are others and known.
+    among : tuple of (int, ndarray of int), default=None
+        With a mask over some of the training rows only: how many there were, and which these are.
     """
 
     members: Members
@@ -64,6 +66,7 @@ class Validation:
     n_jobs: int | None = None
     memory_limit: int | None = None
     training: tuple[Any, np.ndarray, np.ndarray | None] | None = None
+    among: tuple[int, np.ndarray] | None = None
     outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
@@ -200,7 +203,7 @@ class Validation:
     @property
     def evidence(self) -> list[Labelled]:
         """All labelled rows that a refinement may use."""
-        judged = Labelled(self.X, self.y, self.sample_weight, seen=self.mask is not None)
+        judged = Labelled(self.X, self.y, self.sample_weight, self.mask is not None, self.among)
         return [judged] if self.training is None else [judged, Labelled(*self.training, seen=True)]
 
     def score_raw(self, combiner: Combiner, raw: np.ndarray) -> tuple[float, float]:

@@ -23,7 +23,15 @@ from .leaves import Leaves, TreeNodes, gather, positions
 from .nested import Place, nested
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
 from .sampling import unseen_rows
-from .trees import is_tree, leaf_outputs, nodes_of, scaled, with_values
+from .trees import (
+    is_tree,
+    leaf_outputs,
+    nodes_of,
+    own_scales,
+    weighed,
+    weights_in,
+    with_values,
+)
 
 
 class BaggingMembers(Members, HasLeaves):
@@ -51,7 +59,13 @@ class BaggingMembers(Members, HasLeaves):
     def combiner(self) -> Combiner:
         classes = getattr(self.estimator, "classes_", None)
         link = Identity() if classes is None else Probability()
-        return LinearCombiner("mean", link, classes, self.n_members)
+        return LinearCombiner("mean", link, classes, self.n_members, self._weights)
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        """Weights that an earlier cut gave the members, None if they all weigh the same."""
+        weights = weights_in(self.estimator.estimators_)
+        return None if (weights == weights[0]).all() else weights
 
     def outputs(
         self,
@@ -64,10 +78,12 @@ class BaggingMembers(Members, HasLeaves):
         chosen = range(self.n_members) if indices is None else indices
         X = self._validated(X)
         shape = (self.n_outputs, X.shape[0])
+        scales = own_scales(self.estimator.estimators_)
 
         def read(t: int) -> np.ndarray:
             columns = X[:, self.estimator.estimators_features_[t]]
-            return self._read(self.estimator.estimators_[t], columns, shape, dtype)
+            output = self._read(self.estimator.estimators_[t], columns, shape, dtype)
+            return output if scales[t] == 1.0 else output * scales[t]
 
         return map_members(read, chosen, shape, dtype, n_jobs)
 
@@ -123,10 +139,7 @@ class BaggingMembers(Members, HasLeaves):
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)
         bagging = self.estimator
-        members = [bagging.estimators_[t] for t in kept]
-        if factors is not None:
-            factors = factors * (len(factors) / factors.sum())
-            members = [scaled(tree, f) for tree, f in zip(members, factors, strict=True)]
+        members = weighed([bagging.estimators_[t] for t in kept], factors)
         return shallow_copy(
             bagging,
             without=STALE,

@@ -24,7 +24,7 @@ from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
 from .sampling import unseen_rows
-from .trees import leaf_outputs, nodes_of, scaled, with_values
+from .trees import leaf_outputs, nodes_of, own_scales, weighed, weights_in, with_values
 
 # Computed from the rows the whole forest left out: meaningless for some of its trees.
 STALE = ("oob_score_", "oob_decision_function_", "oob_prediction_")
@@ -50,7 +50,13 @@ class ForestMembers(Members, HasLeaves):
     def combiner(self) -> Combiner:
         classes = getattr(self.estimator, "classes_", None)
         link = Identity() if classes is None else Probability()
-        return LinearCombiner("mean", link, classes, self.n_members)
+        return LinearCombiner("mean", link, classes, self.n_members, self._weights)
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        """Weights that an earlier cut gave the trees, None if they all weigh the same."""
+        weights = weights_in(self.estimator.estimators_)
+        return None if (weights == weights[0]).all() else weights
 
     def outputs(
         self,
@@ -65,8 +71,10 @@ class ForestMembers(Members, HasLeaves):
         X = self.estimator._validate_X_predict(X)
         n_outputs = trees[0].tree_.value.shape[2]
         result = np.empty((len(chosen), n_outputs, X.shape[0]), dtype=dtype)
+        scales = own_scales(trees)
         Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(leaf_outputs)(trees[t], X, out) for t, out in zip(chosen, result, strict=True)
+            delayed(leaf_outputs)(trees[t], X, out, scales[t])
+            for t, out in zip(chosen, result, strict=True)
         )
         return result
 
@@ -75,12 +83,8 @@ class ForestMembers(Members, HasLeaves):
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)
-        trees = [self.estimator.estimators_[t] for t in kept]
-        if factors is not None:
-            # A forest divides by the number of its trees, so a weight is relative to the mean
-            # weight. The forest's probabilities still sum to one, a single tree's do not.
-            factors = factors * (len(factors) / factors.sum())
-            trees = [scaled(tree, f) for tree, f in zip(trees, factors, strict=True)]
+        # The forest's probabilities still sum to one, those of a tree with a weight do not.
+        trees = weighed([self.estimator.estimators_[t] for t in kept], factors)
         return shallow_copy(
             self.estimator, without=STALE, estimators_=trees, n_estimators=len(trees)
         )

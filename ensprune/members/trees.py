@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,59 @@ def leaf_outputs(tree: Any, X: Any, out: np.ndarray, scale: float = 1.0) -> None
 
 
 def scaled(tree: Any, factor: float) -> Any:
-    """A copy of a fitted tree with all its values multiplied by ``factor``."""
+    """A copy of a fitted tree with all its values multiplied by ``factor``.
+
+    The tree remembers what it was multiplied by: :func:`weights_in`.
+    """
     # Shallow but for the tree: copying the random state that boosting's trees share would make
     # each carry its own, several times the size of a small tree.
     result = copy.copy(tree)
     result.tree_ = copy.deepcopy(tree.tree_)
     result.tree_.value[...] *= factor
+    result.weight_in_ensemble_ = factor * weights_in([tree])[0]
     return result
+
+
+def weights_in(trees: Sequence[Any]) -> np.ndarray:
+    """What the values of trees were multiplied by to carry weights, ones if by nothing."""
+    return np.array([getattr(tree, "weight_in_ensemble_", 1.0) for tree in trees])
+
+
+def own_scales(trees: Sequence[Any]) -> np.ndarray:
+    """Factors that turn the values of trees that carry weights into their own."""
+    weights = weights_in(trees)
+    return np.divide(1.0, weights, out=np.ones(len(weights)), where=weights > 0)
+
+
+def weighed(trees: Sequence[Any], factors: np.ndarray | None) -> list[Any]:
+    """Trees of an ensemble that divides by their number, with weights in their values.
+
+    Parameters
+    ----------
+    trees : sequence of fitted trees
+        Of which some may carry weights already.
+    factors : ndarray of shape (n_trees,) or None
+        Factors on the weights they have.
+
+    Returns
+    -------
+    list
+        The same trees where all weigh the same and always did, else copies.
+    """
+    before = weights_in(trees)
+    wanted = before if factors is None else before * factors
+    if not wanted.sum() > 0:
+        raise ValueError("weights must have a positive sum over the members kept")
+    wanted = wanted * (len(wanted) / wanted.sum())  # relative to the mean weight
+    if np.allclose(wanted, 1.0, rtol=1e-15, atol=0) and (before == 1.0).all():
+        return list(trees)
+    # Added up one by one, as the ensemble does it, they make their number exactly: where all trees
+    # are certain so is their mean, and no rounding makes it more than that.
+    last = int(np.flatnonzero(wanted)[-1])
+    rest = len(wanted) - sum(wanted[:last].tolist())
+    wanted[last] = rest if rest > 0 else wanted[last]
+    change = np.divide(wanted, before, out=np.zeros(len(before)), where=before > 0)
+    return [scaled(tree, factor) for tree, factor in zip(trees, change, strict=True)]
 
 
 def nodes_of(tree: Any) -> TreeNodes:

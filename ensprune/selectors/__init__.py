@@ -8,6 +8,7 @@ from .baseline import FirstSelector, RandomSelector
 from .cluster import ClusterSelector
 from .greedy import GreedySelector
 from .ordering import OrderingSelector
+from .weights import WeightSelector
 
 __all__ = [
     "AllocationSelector",
@@ -19,6 +20,7 @@ __all__ = [
     "Problem",
     "RandomSelector",
     "Selector",
+    "WeightSelector",
     "make_selector",
     "register_selector",
 ]

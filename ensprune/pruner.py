@@ -66,7 +66,7 @@ class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin
           minus ``tolerance``; with ``confidence``, the smallest that is certified to. The full
           ensemble where no other does.
         - ``"1se"``: the cheapest that scores within one standard error of the best on the path.
-    selector : {"greedy", "ilp", "ordering", "cluster", "first", "random"} or Selector, \
+    selector : {"greedy", "ilp", "ordering", "weights", "cluster", "first", "random"} or Selector, \
 default="greedy"
         The search. A :class:`~ensprune.selectors.Selector` object carries its own options.
     scoring : str or callable, default=None
@@ -92,11 +92,17 @@ default="greedy"
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
         on validation rows), or the numbers given.
-    refine : {"leaves"}, default=None
-        What is fitted anew after the cut: ``"leaves"``, the leaf values of all kept trees
-        together (:func:`ensprune.refine_leaves` says how, and for which families). Out of bag
-        they are fitted to the training rows; with a hold-out to training and held-out rows, with
-        a frozen ensemble to the rows given. How strongly is chosen at ``target_size``.
+    refine : {"leaves", "weights"}, default=None
+        What is fitted anew after the cut; how strongly is chosen at ``target_size``.
+
+        - ``"leaves"``: the leaf values of all kept trees together (:func:`ensprune.refine_leaves`
+          says how, and for which families). Out of bag they are fitted to the training rows;
+          with a hold-out to training and held-out rows, with a frozen ensemble to the rows given.
+        - ``"weights"``: the weights of the kept members, of least squared error (averages) or of
+          least loss of the link (boosting), non-negative, on rows the members have not seen. They
+          are moved part of the way there, by cross-fitting, and stay where it does not help. For
+          families that carry weights: forests, bagging of trees, voting, AdaBoost classifiers,
+          gradient boosting, XGBoost.
     deep : bool, default=False
         Whether to prune inside the members too, where they are ensembles: the trees of a forest
         and the rounds of an XGBoost model in one ``VotingClassifier`` then share the budget. For

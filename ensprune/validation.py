@@ -335,8 +335,8 @@ def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Itera
     rows = np.arange(len(y))
     if len(y) < 2:
         raise ValueError(
-            f"validation={share:g} holds out a share of the rows, but there is only {len(y)}; give "
-            "at least 2 rows, or X_val and y_val"
+            f"validation={share:g} holds out a share of the rows, but there is only {len(y)} sample; "
+            "give at least 2, or X_val and y_val"
         )
     stratify = None
     if classifies:

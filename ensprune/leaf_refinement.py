@@ -282,7 +282,7 @@ def refine_leaves(
     ----------
     estimator : estimator
         A fitted forest (random or extra trees), bagging of trees, gradient boosting, histogram
-        gradient boosting or XGBoost model, classifier or regressor; alone or in a pipeline, a
+        gradient boosting, XGBoost or LightGBM model, classifier or regressor; alone or in a pipeline, a
         fitted search or a ``FrozenEstimator``. It is left as it was. AdaBoost cannot: its
         classifier counts votes and its regressor takes a median, whatever is in the leaves.
     X : array-like of shape (n_samples, n_features)

@@ -102,7 +102,7 @@ default="members"
           least loss of the link (boosting), non-negative, on rows the members have not seen. They
           are moved part of the way there, by cross-fitting, and stay where it does not help. For
           families that carry weights: forests, bagging of trees, voting, AdaBoost classifiers,
-          gradient boosting, XGBoost.
+          gradient boosting, XGBoost, LightGBM.
     deep : bool, default=False
         Whether to prune inside the members too, where they are ensembles: the trees of a forest
         and the rounds of an XGBoost model in one ``VotingClassifier`` then share the budget. For

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,21 @@ _REGRESSORS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         {"single_precision": True},
     ),
 }
+
+# Optional libraries; those of the extra "test" are all there.
+_LIGHTGBM = {"min_child_samples": 5, "num_leaves": 7, "n_jobs": 1, "random_state": 0, "verbose": -1}
+
+if find_spec("lightgbm"):
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    _LIGHTGBM_FOREST = {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1, **_LIGHTGBM}
+    _CLASSIFIERS["lightgbm"] = lambda: LGBMClassifier(n_estimators=7, **_LIGHTGBM), {}
+    _CLASSIFIERS["lightgbm-forest"] = (
+        lambda: LGBMClassifier(n_estimators=7, **_LIGHTGBM_FOREST),
+        {},
+    )
+    _REGRESSORS["lightgbm"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM), {}
+    _REGRESSORS["lightgbm-forest"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM_FOREST), {}
 
 FAMILIES = [
     Family(name, task, make, **options)

@@ -42,7 +42,7 @@ def compact(
     ----------
     estimator : estimator
         A fitted random forest, extra trees, bagging or AdaBoost of decision trees, gradient
-        boosting, histogram gradient boosting or XGBoost model; or a pipeline, search, frozen or
+        boosting, histogram gradient boosting, XGBoost or LightGBM model; or a pipeline, search, frozen or
         calibrated model around one. It is left as it was.
     X : array-like of shape (n_samples, n_features), default=None
         Labelled rows that judge; None is lossless only.

@@ -28,7 +28,10 @@ CostUnit = Literal["members", "nodes", "bytes", "latency"]
 
 # Families of optional or slow-to-import libraries: the adapter is imported when an object of
 # theirs arrives, not before.
-_LAZY_ADAPTERS = {"xgboost": "ensprune.members.xgboost"}
+_LAZY_ADAPTERS = {
+    "lightgbm": "ensprune.members.lightgbm",
+    "xgboost": "ensprune.members.xgboost",
+}
 
 # Combiners in which weights are more than shares of a total.
 _SCALED = ("sum", "calibrated", "nested")
@@ -277,7 +280,7 @@ class Members(ABC):
         return TypeError(
             f"{type(self.estimator).__name__} of {member} is no ensemble whose trees can be cut "
             "down; give a random forest, extra trees, bagging or AdaBoost of plain decision trees, "
-            "(histogram) gradient boosting or an XGBoost model"
+            "(histogram) gradient boosting, an XGBoost or a LightGBM model"
         )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
@@ -360,6 +363,8 @@ def _count_nodes(part: Any) -> int:
         return _count_nodes(part.steps[-1][1])
     if isinstance(part, dict) and "left_children" in part:  # an XGBoost tree
         return len(part["left_children"])
+    if isinstance(part, dict) and "num_leaves" in part:  # a LightGBM tree: binary, too
+        return 2 * int(part["num_leaves"]) - 1
     try:
         inner = open_members(part)
     except TypeError:
@@ -378,8 +383,8 @@ def open_members(fitted: Any) -> Members:
     ----------
     fitted : object
         A fitted ensemble: RandomForest, ExtraTrees, Bagging, AdaBoost, GradientBoosting,
-        HistGradientBoosting, Voting, Stacking (classifier or regressor); XGBoost's
-        scikit-learn estimators or a raw ``Booster``; a ``Pipeline``, fitted search,
+        HistGradientBoosting, Voting, Stacking (classifier or regressor); XGBoost's or
+        LightGBM's scikit-learn estimators or a raw ``Booster``; a ``Pipeline``, fitted search,
         ``FrozenEstimator`` or ``CalibratedClassifierCV`` around one of them.
 
     Returns
@@ -416,7 +421,7 @@ def open_members(fitted: Any) -> Members:
     name = type(fitted).__name__
     raise TypeError(
         f"{name} is no ensemble that ensprune knows; give a random forest, extra trees, bagging, "
-        "AdaBoost, (histogram) gradient boosting, XGBoost, voting or stacking model, or register "
+        "AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, voting or stacking model, or register "
         f"an adapter with ensprune.members.open_members.register({name})"
     )
 

@@ -11,28 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
-from .averages import sample_losses
 from .combiner import Combiner
 from .members.base import Members, open_members
 from .members.reading import read_members
-from .objectives.base import normalised_weights
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
 from .refine import Labelled
 from .replay import Replay
 from .room import Room
+from .standard_error import standard_error
 from .storage import blocks_of, on_disk, release
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
-
-# Groups of the delete-a-group jackknife for metrics that are no averages over samples.
-_JACKKNIFE_GROUPS = 10
 
 
 @dataclass
@@ -280,43 +275,12 @@ class Validation:
             return float("nan")
 
     def _standard_error(self, estimator: Replay, rows: np.ndarray) -> float:
-        y = self.y[rows]
-        if len(y) < 2:
-            return float("nan")
         weight = None if self.sample_weight is None else self.sample_weight[rows]
-        losses = sample_losses(self.scorer, estimator, y)
-        if losses is None:
-            return self._jackknife(estimator, rows)
-        share = normalised_weights(weight, len(y))
-        mean = share @ losses
-        se = float(np.sqrt((share**2 * (losses - mean) ** 2).sum()))
-        metric = self.scorer._score_func  # type: ignore[attr-defined]
-        if metric is root_mean_squared_error:
-            return se / (2 * np.sqrt(mean)) if mean > 0 else 0.0
-        if metric is r2_score:
-            variance = share @ (y - share @ y) ** 2
-            return se / variance if variance > 0 else float("nan")
-        return se
 
-    def _jackknife(self, estimator: Replay, rows: np.ndarray) -> float:
-        """Standard error by leaving out a tenth of the rows at a time, alike in their labels."""
-        y = self.y[rows]
-        if len(y) < _JACKKNIFE_GROUPS:
-            return float("nan")
-        group = np.empty(len(y), dtype=int)
-        group[np.argsort(y, kind="stable")] = np.arange(len(y)) % _JACKKNIFE_GROUPS
-        scores = []
-        for left_out in range(_JACKKNIFE_GROUPS):
-            kept = np.flatnonzero(group != left_out)
-            weight = None if self.sample_weight is None else self.sample_weight[rows[kept]]
-            X = _safe_indexing(self.X, rows[kept])
-            try:
-                score = call_scorer(self.scorer, estimator.rows(kept), X, y[kept], weight)
-            except ValueError:
-                return float("nan")
-            scores.append(score)
-        spread = np.var(scores)
-        return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * spread))
+        def score(kept: np.ndarray) -> float:
+            return self.score_on(estimator.rows(kept), rows[kept])
+
+        return standard_error(self.scorer, estimator, self.y[rows], weight, score)
 
 
 def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:

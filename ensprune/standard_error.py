@@ -1,0 +1,69 @@
+"""The standard error of a score: from what every sample adds to it, or by leaving samples out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.metrics import r2_score, root_mean_squared_error
+
+from .averages import sample_losses
+from .objectives.base import normalised_weights
+from .replay import Replay
+
+# Groups of the delete-a-group jackknife for metrics that are no averages over samples.
+_JACKKNIFE_GROUPS = 10
+
+
+def standard_error(
+    scorer: Callable[..., float],
+    estimator: Replay,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    score: Callable[[np.ndarray], float],
+) -> float:
+    """Standard error of a score on the rows at hand.
+
+    Parameters
+    ----------
+    scorer : callable
+    estimator : Replay
+        The predictions that are scored.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    score : callable
+        The score on some of the rows, given by position; NaN where it is not defined there. Asked
+        for metrics that are no averages only.
+
+    Returns
+    -------
+    float
+        NaN where there are too few rows to tell.
+    """
+    if len(y) < 2:
+        return float("nan")
+    losses = sample_losses(scorer, estimator, y)
+    if losses is None:
+        return _jackknife(y, score)
+    share = normalised_weights(sample_weight, len(y))
+    mean = share @ losses
+    se = float(np.sqrt((share**2 * (losses - mean) ** 2).sum()))
+    metric = scorer._score_func  # type: ignore[attr-defined]
+    if metric is root_mean_squared_error:
+        return se / (2 * np.sqrt(mean)) if mean > 0 else 0.0
+    if metric is r2_score:
+        variance = share @ (y - share @ y) ** 2
+        return se / variance if variance > 0 else float("nan")
+    return se
+
+
+def _jackknife(y: np.ndarray, score: Callable[[np.ndarray], float]) -> float:
+    """Standard error by leaving out a tenth of the rows at a time, alike in their labels."""
+    if len(y) < _JACKKNIFE_GROUPS:
+        return float("nan")
+    group = np.empty(len(y), dtype=int)
+    group[np.argsort(y, kind="stable")] = np.arange(len(y)) % _JACKKNIFE_GROUPS
+    spread = np.var(
+        [score(np.flatnonzero(group != left_out)) for left_out in range(_JACKKNIFE_GROUPS)]
+    )
+    return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * spread))

@@ -36,17 +36,20 @@ from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
 from .members.base import Members, open_members
-from .objectives.base import ScorerLike, default_scorer, make_objective
+from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
 from .path import PathPoint
 from .refine import make_refinement
+from .reporting import Judged, Reports
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
 from .validation import Validation
 
 
-class EnsemblePruner(DelegatesToEnsemble, PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
+class EnsemblePruner(
+    DelegatesToEnsemble, PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator
+):
     """Cut an ensemble down to a budget while keeping its validation score.
 
     Fits the ensemble (unless it comes frozen), reads what each member contributes on validation
@@ -385,12 +388,6 @@ default="members"
             return get_scorer(self.scoring)
         return check_scoring(self, self.scoring)
 
-    def _metric_name(self, scorer: Any) -> str:
-        if isinstance(self.scoring, str):
-            return self.scoring
-        metric = getattr(scorer, "_score_func", scorer)
-        return getattr(metric, "__name__", "score").removesuffix("_score")
-
     # --- search and cut -------------------------------------------------------------------------
 
     def _select(
@@ -425,7 +422,7 @@ default="members"
             auditor = Auditor(
                 certification,
                 self.confidence,
-                self._metric_name(validation.scorer),
+                metric_name(self.scoring, validation.scorer),
                 len(validation.y),
                 self.random_state,
             )
@@ -456,7 +453,10 @@ default="members"
         weights = chosen.weight_array
         self.weights_ = np.ones(chosen.size) if weights is None else weights
         self.n_members_ = chosen.size
-        self.score_full_ = (certification or validation).score_full()[0]
+        judge = certification or validation
+        self.score_full_, se_full = judge.score_full()
+        se_pruned = chosen.score_se if self._refinement is None else float("nan")
+        self._judged = Judged.on(judge.X, se_full, se_pruned, judge.mask is not None)
         self.score_pruned_ = chosen.score if self._refinement is None else chosen.score_refined
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost

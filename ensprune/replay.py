@@ -40,6 +40,15 @@ class Replay(BaseEstimator):
         if classes is not None:
             self.classes_ = classes
 
+    @classmethod
+    def of(cls, estimator: Any, X: Any) -> Replay:
+        """What a fitted estimator answers for some rows, by every method it has."""
+        methods = ("predict", "predict_proba", "decision_function")
+        answers = [
+            getattr(estimator, name)(X) if hasattr(estimator, name) else None for name in methods
+        ]
+        return cls(getattr(estimator, "classes_", None), *answers)
+
     def rows(self, kept: np.ndarray) -> Replay:
         """The answers for some of the rows only."""
         parts = (self.predict_, self.predict_proba_, self.decision_function_)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.utils import _safe_indexing
 
 from .averages import sample_losses
 from .objectives.base import normalised_weights
+from .objectives.generic import call_scorer
 from .replay import Replay
 
 # Groups of the delete-a-group jackknife for metrics that are no averages over samples.
@@ -55,6 +58,31 @@ def standard_error(
         variance = share @ (y - share @ y) ** 2
         return se / variance if variance > 0 else float("nan")
     return se
+
+
+def error_on(
+    scorer: Callable[..., float],
+    estimator: Replay,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+) -> float:
+    """:func:`standard_error` where the predictions are of all rows at hand.
+
+    NaN also for several targets, and for metrics that are not defined without some of the rows.
+    """
+    if y.ndim > 1:
+        return float("nan")
+
+    def score(kept: np.ndarray) -> float:
+        weight = None if sample_weight is None else sample_weight[kept]
+        rows = _safe_indexing(X, kept)
+        try:
+            return call_scorer(scorer, estimator.rows(kept), rows, y[kept], weight)
+        except ValueError:
+            return float("nan")
+
+    return standard_error(scorer, estimator, y, sample_weight, score)
 
 
 def _jackknife(y: np.ndarray, score: Callable[[np.ndarray], float]) -> float:

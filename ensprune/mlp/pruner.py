@@ -33,9 +33,12 @@ from ensprune.mlp.neurons import NEURON_CRITERIA
 from ensprune.mlp.path import SparsityPath, SparsityStep
 from ensprune.mlp.schedules import SCHEDULES
 from ensprune.mlp.scopes import SCOPES
+from ensprune.replay import Replay
+from ensprune.reporting import Judged, Reports
+from ensprune.standard_error import error_on
 
 
-class MLPPruner(PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
+class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
     """Prune the weights or the hidden neurons of an MLPClassifier or MLPRegressor.
 
     Parameters
@@ -305,10 +308,15 @@ class MLPPruner(PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
             return everything, everything
         return train_test_split(everything, test_size=n_held, stratify=labels, random_state=rng)
 
+    def _scorer(self, network):
+        # By name, what the networks' own `score` is.
+        default = "accuracy" if is_classifier(network) else "r2"
+        return check_scoring(network, scoring=default if self.scoring is None else self.scoring)
+
     def _prune(self, full, early, X, y, X_val, y_val, rng):
         by_neuron = self.structure == "neuron"
         plan = check_plan(self, full)
-        score = check_scoring(full, scoring=self.scoring)
+        score = self._scorer(full)
         self.score_full_ = float(score(full, X_val, y_val))
         sample = rng.permutation(len(X))[: self.max_samples]
         X_sample, y_sample = X[sample].astype(np.float64), y[sample]
@@ -348,6 +356,11 @@ class MLPPruner(PredictsWithPruned, MetaEstimatorMixin, BaseEstimator):
         self.layer_sparsities_ = np.array([1 - m.mean() for m in masks])
         self.path_ = SparsityPath(tuple(steps))
         self.score_pruned_ = steps[-1].score
+        se_full, se_pruned = (
+            error_on(score, Replay.of(fitted, X_val), X_val, np.asarray(y_val))
+            for fitted in (full, net)
+        )
+        self._judged = Judged.on(X_val, se_full, se_pruned)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

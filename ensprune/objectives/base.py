@@ -189,6 +189,14 @@ def default_scorer(combiner: Combiner) -> Any:
     return get_scorer("r2" if combiner.classes is None else "accuracy")
 
 
+def metric_name(scoring: ScorerLike | None, scorer: Any) -> str:
+    """What to call a metric: the scoring string, else what the function behind the scorer is called."""
+    if isinstance(scoring, str):
+        return scoring
+    metric = getattr(scorer, "_score_func", scorer)
+    return getattr(metric, "__name__", "score").removesuffix("_score")
+
+
 def make_objective(scoring: ScorerLike | None, combiner: Combiner) -> Objective:
     """The objective of a metric: its fast form where there is one, else the generic one.
 

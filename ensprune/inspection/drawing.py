@@ -1,0 +1,54 @@
+"""matplotlib, on demand: where displays draw, and in which colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# A palette that colour-blind readers can tell apart (Okabe & Ito 2008).
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7f7f7f"
+
+
+def axes_for(display: Any, ax: Any, **figure: Any) -> Any:
+    """The axes given, or those of a new figure.
+
+    Parameters
+    ----------
+    display : object
+        What draws, for the message.
+    ax : matplotlib Axes or None
+    **figure
+        How to make a figure where there are no axes.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError as error:
+        raise _missing(f"{type(display).__name__}.plot") from error
+    return plt.subplots(layout="constrained", **figure)[1]
+
+
+def new_figure(caller: str, **figure: Any) -> Any:
+    """A figure without a window, which no notebook shows by itself.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise _missing(caller) from error
+    return Figure(layout="constrained", **figure)
+
+
+def _missing(caller: str) -> ImportError:
+    return ImportError(
+        f"{caller} draws with matplotlib, which is not installed; pip install 'ensprune[plot]'"
+    )

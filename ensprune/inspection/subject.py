@@ -1,0 +1,183 @@
+"""What there is to show of a fitted pruner, whichever kind it is: one view for displays and reports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ..certificate import Certificate
+from ..judging import members_of
+from ..objectives.base import metric_name
+from ..path import PruningPath
+from ..reporting import Judged
+
+
+@dataclass(frozen=True)
+class PathCurve:
+    """The path of a fitted pruner with what is drawn beside it; it holds no estimator.
+
+    Parameters
+    ----------
+    name : str
+        Class of the estimator that was pruned.
+    metric : str
+        What the scorer is called.
+    rows : str
+        Which rows the scores are of.
+    points : pandas.DataFrame
+        One row per point, in the order visited; ``score``, ``score_se``, ``score_refined`` and a
+        column for each of ``units``.
+    chosen : int
+        Row of ``points`` that the pruned estimator is.
+    units : dict of str to str
+        What a size may be counted in: column of ``points``, and the name of an axis with it.
+    totals : dict of str to float
+        The full estimator's size in these units.
+    score_full, se_full, score_pruned : float
+        As the fit found them.
+    certificate : Certificate or None
+    """
+
+    name: str
+    metric: str
+    rows: str
+    points: pd.DataFrame
+    chosen: int
+    units: dict[str, str]
+    totals: dict[str, float]
+    score_full: float
+    se_full: float
+    score_pruned: float
+    certificate: Certificate | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fitted pruner as displays and reports see it.
+
+    Parameters
+    ----------
+    full, pruned : estimator
+    scorer : callable
+    judged : Judged
+        The rows that the scores of the fit are of.
+    curve : PathCurve
+    count : callable
+        ``count(estimator)`` gives numbers of its parts by name.
+    """
+
+    full: Any
+    pruned: Any
+    scorer: Callable[..., float]
+    judged: Judged
+    curve: PathCurve
+    count: Callable[[Any], dict[str, int]]
+
+
+def subject_of(pruner: Any) -> Subject:
+    """The view of a fitted ``EnsemblePruner`` or ``MLPPruner``.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    TypeError
+        If it is no pruner.
+    """
+    if not hasattr(type(pruner), "report"):
+        raise TypeError(
+            f"{type(pruner).__name__} is no pruner; give a fitted EnsemblePruner or MLPPruner"
+        )
+    check_is_fitted(pruner, "path_")
+    return _of_ensemble(pruner) if isinstance(pruner.path_, PruningPath) else _of_network(pruner)
+
+
+# What is added up where a cost is asked for by name.
+_UNITS = {
+    "members": "Members",
+    "nodes": "Tree nodes",
+    "bytes": "Bytes",
+    "latency": "Seconds per 1,000 rows",
+}
+
+
+def _of_ensemble(pruner: Any) -> Subject:
+    members = members_of(pruner.estimator_, pruner.deep)
+    scorer = pruner._scorer(members)
+    unit = pruner.cost if isinstance(pruner.cost, str) else ""
+    kept = tuple(pruner.selected_.tolist())
+    weights = pruner.weights_.tolist()
+    chosen = next(
+        position
+        for position, point in enumerate(pruner.path_)
+        if point.indices == kept and (point.weights is None or list(point.weights) == weights)
+    )
+
+    def count(estimator: Any) -> dict[str, int]:
+        inside = members_of(estimator, pruner.deep)
+        counts = {"members": inside.n_members}
+        with contextlib.suppress(TypeError):  # members that are no trees
+            counts["nodes"] = int(inside.costs("nodes").sum())
+        return counts
+
+    judged = pruner._judged
+    rows = "certification rows" if pruner.certificate_ is not None else "validation rows"
+    if judged.out_of_bag:
+        rows = "out of bag" if pruner.certificate_ is None else f"{rows}, out of bag"
+    curve = PathCurve(
+        name=type(pruner.estimator_).__name__,
+        metric=metric_name(pruner.scoring, scorer),
+        rows=rows,
+        points=pruner.path_.to_frame()[["size", "cost", "score", "score_se", "score_refined"]],
+        chosen=chosen,
+        units={"size": "Members", "cost": _UNITS.get(unit, "Cost")},
+        totals={"size": float(members.n_members), "cost": pruner.cost_full_},
+        score_full=pruner.score_full_,
+        se_full=judged.se_full,
+        score_pruned=pruner.score_pruned_,
+        certificate=pruner.certificate_,
+    )
+    full, pruned = pruner.estimator_, pruner.pruned_estimator_
+    return Subject(full, pruned, scorer, judged, curve, count)
+
+
+def _of_network(pruner: Any) -> Subject:
+    full = pruner.estimator_
+    scorer = pruner._scorer(full)
+    neurons = pruner.structure == "neuron"
+    points = pruner.path_.to_frame().assign(score_se=np.nan, score_refined=np.nan)
+    curve = PathCurve(
+        name=type(full).__name__,
+        metric=metric_name(pruner.scoring, scorer),
+        rows="validation rows",
+        points=points,
+        chosen=len(points) - 1,
+        units={
+            "sparsity": "Removed hidden neurons" if neurons else "Zero weights",
+            "n_weights": "Non-zero weights",
+        },
+        totals={"sparsity": 0.0, "n_weights": float(points["n_weights"].iloc[0])},
+        score_full=pruner.score_full_,
+        se_full=pruner._judged.se_full,
+        score_pruned=pruner.score_pruned_,
+        certificate=None,
+    )
+    count = _count_neurons if neurons else _count_weights
+    return Subject(full, pruner.pruned_estimator_, scorer, pruner._judged, curve, count)
+
+
+def _count_weights(network: Any) -> dict[str, int]:
+    return {
+        "non-zero weights": int(sum(np.count_nonzero(W) for W in network.coefs_)),
+        "hidden neurons": sum(W.shape[1] for W in network.coefs_[:-1]),
+    }
+
+
+def _count_neurons(network: Any) -> dict[str, int]:
+    return dict(reversed(_count_weights(network).items()))

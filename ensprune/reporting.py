@@ -1,0 +1,105 @@
+"""From a fitted pruner to its report: what a fit keeps for it, and the method that makes it.
+
+The report itself is in ``inspection/``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+if TYPE_CHECKING:
+    from .inspection.report import PruningReport
+
+# Rows of a batch to time predictions on.
+ROWS = 1000
+
+# Numbers in the rows that a fit keeps for that: a megabyte of them.
+_NUMBERS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a report needs to know of the rows that scored a pruner; small enough to be pickled.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_few, n_features)
+        A few of them.
+    n_rows : int
+        How many there were.
+    out_of_bag : bool
+        Whether each row was scored only by members that had not seen it.
+    se_full, se_pruned : float
+        Standard errors of ``score_full_`` and ``score_pruned_``; NaN where not known.
+    """
+
+    rows: Any
+    n_rows: int
+    out_of_bag: bool
+    se_full: float
+    se_pruned: float
+
+    @classmethod
+    def on(
+        cls, X: Any, se_full: float = nan, se_pruned: float = nan, out_of_bag: bool = False
+    ) -> Judged:
+        """The record of rows ``X``."""
+        return cls(few_rows(X), _num_samples(X), out_of_bag, se_full, se_pruned)
+
+
+def few_rows(X: Any) -> Any:
+    """A few rows, evenly spaced: in sorted data the first ones may be all alike."""
+    n_rows = _num_samples(X)
+    n_few = min(n_rows, ROWS)
+    shape = getattr(X, "shape", ())
+    if len(shape) > 1 and not sparse.issparse(X):
+        n_few = min(n_few, max(1, _NUMBERS // int(np.prod(shape[1:]))))
+    return _safe_indexing(X, np.linspace(0, n_rows - 1, n_few).astype(np.intp))
+
+
+class Reports:
+    """A fitted pruner that can report on what it did."""
+
+    _judged: Judged
+
+    def report(self, X: Any = None, y: Any = None, *, sample_weight: Any = None) -> PruningReport:
+        """Before and after, side by side: size, prediction time and metric.
+
+        Times are measured, by this call: the full and the pruned estimator predict the same rows
+        in turns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows to time predictions on, and with ``y`` to score on: test rows that neither the
+            fit nor the pruning has seen. None takes the scores of the fit, and times predictions
+            of a few validation rows that the fit has kept.
+        y : array-like of shape (n_samples,), default=None
+            Their labels or values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows for the metric.
+
+        Returns
+        -------
+        PruningReport
+            Text by ``print``, a table with the path as a figure in notebooks, ``to_markdown()``,
+            ``to_html()`` and ``to_frame()``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the pruner is not fitted.
+        ValueError
+            If ``y`` or ``sample_weight`` is given without ``X``, or of another length.
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        from .inspection.report import make_report
+
+        return make_report(self, X, y, sample_weight)

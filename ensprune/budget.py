@@ -34,18 +34,62 @@ def member_costs(members: Members, cost: CostLike, X: Any = None) -> np.ndarray:
     """
     if isinstance(cost, str):
         return members.costs(cost, X)  # type: ignore[arg-type]
-    costs = np.asarray(cost, dtype=np.float64)
+    costs = check_cost(cost)
     if costs.shape != (members.n_members,):
         raise ValueError(
             f"cost has shape {costs.shape}, but the ensemble has {members.n_members} members; "
             "give one number per member, or 'members', 'nodes', 'bytes' or 'latency'"
         )
+    return costs
+
+
+def check_cost(cost: CostLike) -> np.ndarray:
+    """Costs given as numbers, whatever the ensemble has for members.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    ValueError
+        If they are negative or not finite, or none is positive.
+    """
+    try:
+        costs = np.asarray(cost, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"cost={cost!r} is neither an array of numbers nor 'members', 'nodes', 'bytes' or "
+            "'latency'"
+        ) from error
     if not np.isfinite(costs).all() or (costs < 0).any() or not (costs > 0).any():
         raise ValueError(
-            "cost must be finite and non-negative with a positive entry, got values from "
-            f"{costs.min()} to {costs.max()}"
+            "cost must be finite and non-negative with a positive entry, got "
+            + (f"values from {costs.min()} to {costs.max()}" if costs.size else "no values")
         )
     return costs
+
+
+def check_target_size(
+    target_size: Any,
+    allowed: str = "give an int, 1 or more, a float in (0, 1] for a share, 'auto' or '1se'",
+) -> None:
+    """Refuse what is no budget of any ensemble.
+
+    Raises
+    ------
+    TypeError
+        If ``target_size`` is neither an int nor a float.
+    ValueError
+        If it is out of range.
+    """
+    if isinstance(target_size, str) and target_size in ("auto", "1se"):
+        return
+    if isinstance(target_size, bool | np.bool_) or not isinstance(target_size, numbers.Real):
+        raise TypeError(f"target_size={target_size!r} is no number; {allowed}")
+    if isinstance(target_size, numbers.Integral):
+        if target_size < 1:
+            raise ValueError(f"target_size={target_size} is less than 1; {allowed}")
+    elif not 0 < float(target_size) <= 1:
+        raise ValueError(f"target_size={float(target_size)} is a share outside (0, 1]; {allowed}")
 
 
 def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> float:
@@ -76,23 +120,17 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
     full = float(costs.sum())
     whole = f"{full:g} {unit}" if unit == "members" else f"full cost of {full:g} ({unit})"
     allowed = f"give an int in [1, {int(full)}], a float in (0, 1] for a share, 'auto' or '1se'"
-    if isinstance(target_size, str) and target_size in ("auto", "1se"):
+    check_target_size(target_size, allowed)
+    if isinstance(target_size, str):
         return full
-    if isinstance(target_size, bool | np.bool_) or not isinstance(target_size, numbers.Real):
-        raise TypeError(f"target_size={target_size!r} is no number; {allowed}")
     if isinstance(target_size, numbers.Integral):
         target_size = int(target_size)
-        if target_size < 1:
-            raise ValueError(f"target_size={target_size} is less than 1; {allowed}")
         if target_size > full * (1 + 1e-9):
             raise ValueError(
                 f"target_size={target_size} is more than the {whole} of {ensemble}; {allowed}"
             )
         budget = float(target_size)
     else:
-        target_size = float(target_size)
-        if not 0 < target_size <= 1:
-            raise ValueError(f"target_size={target_size} is a share outside (0, 1]; {allowed}")
         budget = float(target_size) * full
         if unit == "members":
             # A share is of whole members, and at least of one.

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_random_state, indexable
-from sklearn.utils.validation import _check_sample_weight, _num_samples, column_or_1d
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.validation import _num_samples
 
+from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, values_of
 from .combiner import Combiner
 from .link import Logistic
 from .members.leaves import Leaves
@@ -239,7 +241,7 @@ class _InClassesOf:
 def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
     """Values, or one-hot labels, shape (n_outputs, n_samples)."""
     if combiner.classes is None:
-        return np.asarray(y, dtype=np.float64)[None]
+        return values_of(y)[None]
     labels = class_positions(y, combiner.classes)
     target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
     return target[1:] if isinstance(combiner.link, Logistic) else target
@@ -261,6 +263,9 @@ def _rows_of(part: Labelled, rows: np.ndarray) -> Labelled:
     return Labelled(_safe_indexing(part.X, rows), part.y[rows], weight, part.seen)
 
 
+@validate_params(
+    {"n_jobs": N_JOBS, "random_state": RANDOM_STATE}, prefer_skip_nested_validation=False
+)
 def refine_leaves(
     estimator: Any,
     X: Any,
@@ -363,10 +368,7 @@ def refine_leaves(
         raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
     dampings = _choices("damping", damping, (np.inf, *DAMPINGS), positive=True)
     shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
-    X, y, sample_weight = indexable(X, y, sample_weight)
-    y = column_or_1d(y, warn=True)
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    X, y, sample_weight = labelled_rows(X, y, sample_weight)
     seen = validation == "oob"
     if seen:
         open_leaves(estimator).out_of_bag(_num_samples(X))  # says if these are other rows

@@ -10,13 +10,12 @@ import numbers
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_regressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import check_scoring, get_scorer
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -24,14 +23,10 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    assert_all_finite,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from .budget import CostLike, budget_of, member_costs
+from .arguments import N_JOBS, RANDOM_STATE, as_scorer, labelled_rows, values_of
+from .budget import CostLike, budget_of, check_cost, check_target_size, member_costs
 from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
@@ -211,8 +206,8 @@ default="members"
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
         "refine": [str, None],
         "deep": ["boolean"],
-        "n_jobs": [None, numbers.Integral],
-        "random_state": ["random_state"],
+        "n_jobs": N_JOBS,
+        "random_state": RANDOM_STATE,
         "verbose": ["verbose"],
         "memory_limit": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
@@ -309,17 +304,17 @@ default="members"
             raise ValueError(
                 f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
             )
-        if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
-            raise TypeError(
-                f"X={type(X).__name__} has no rows to choose from; give an array, a DataFrame or "
-                "a sparse matrix (for a raw Booster, what its DMatrix was made of)"
-            )
         if X_val is not None and self.validation == "oob":
             raise ValueError("validation='oob' takes no X_val; give validation='auto'")
-        X, y, sample_weight = indexable(X, y, sample_weight)
-        y = _target(y, "y")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        X, y, sample_weight = labelled_rows(X, y, sample_weight)
+        if is_regressor(self):
+            y = values_of(y)
+        # Before anything is fitted, which may take hours.
+        check_target_size(self.target_size)
+        if not isinstance(self.cost, str):
+            check_cost(self.cost)
+        if self.scoring is not None:
+            as_scorer(self.scoring, self)
         selector = make_selector(self.selector)
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)
@@ -337,13 +332,7 @@ default="members"
             self._say,
         )
         if X_val is not None:
-            X_val, y_val, sample_weight_val = indexable(X_val, y_val, sample_weight_val)
-            y_val = _target(y_val, "y_val")
-            if sample_weight_val is not None:
-                sample_weight_val = _check_sample_weight(
-                    sample_weight_val, X_val, ensure_non_negative=True
-                )
-            judged = X_val, y_val, sample_weight_val
+            judged = labelled_rows(X_val, y_val, sample_weight_val, "_val")
             judges = judging.on_given_rows((X, y, sample_weight), judged, fit_params)
         elif isinstance(self.estimator, FrozenEstimator):
             judges = judging.of_frozen((X, y, sample_weight))
@@ -384,9 +373,7 @@ default="members"
             if isinstance(members.estimator, BaseSearchCV) and isinstance(searched_for, _Scorer):
                 return searched_for
             return default_scorer(members.combiner)
-        if isinstance(self.scoring, str):
-            return get_scorer(self.scoring)
-        return check_scoring(self, self.scoring)
+        return as_scorer(self.scoring, self)
 
     # --- search and cut -------------------------------------------------------------------------
 
@@ -547,13 +534,6 @@ default="members"
         tags.array_api_support = False
         tags.target_tags.required = True
         return tags
-
-
-def _target(y: Any, name: str) -> np.ndarray:
-    """Labels or values as a one-dimensional array without NaN."""
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name=name)
-    return y
 
 
 def _prefix_of_last(estimator: Any) -> str:

@@ -15,9 +15,11 @@ from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
+from .arguments import values_of
 from .combiner import Combiner
 from .members.base import Members, open_members
 from .members.reading import read_members
+from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
 from .refine import Labelled
@@ -67,6 +69,10 @@ class Validation:
 
     def __post_init__(self) -> None:
         self.combiner = self.members.bind(self.X)
+        if self.combiner.classes is not None:
+            class_positions(self.y, self.combiner.classes)  # says which labels are unknown
+        else:
+            self.y = values_of(self.y)
         self._room = Room(
             self.members.n_members,
             self.members.n_outputs,

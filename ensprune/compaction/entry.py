@@ -6,6 +6,9 @@ import numbers
 from collections.abc import Iterator
 from typing import Any
 
+from sklearn.utils._param_validation import validate_params
+
+from ..arguments import N_JOBS
 from ..members.base import open_members
 from ..objectives.base import ScorerLike
 from .path import CompactionPoint, check_options, compaction_path, lossless
@@ -14,6 +17,7 @@ from .path import CompactionPoint, check_options, compaction_path, lossless
 _PATIENCE = 5
 
 
+@validate_params({"n_jobs": N_JOBS}, prefer_skip_nested_validation=False)
 def compact(
     estimator: Any,
     X: Any = None,

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import check_scoring, get_scorer
-from sklearn.utils import indexable
-from sklearn.utils.validation import _check_sample_weight, _num_samples, column_or_1d
+from sklearn.utils.validation import _num_samples
 
+from ..arguments import as_scorer, labelled_rows, values_of
 from ..combiner import Combiner
 from ..members.base import Members, open_members
 from ..members.wrappers import CalibratedCombiner
-from ..objectives.base import ScorerLike, class_positions, default_scorer, normalised_weights
+from ..objectives.base import (
+    ScorerLike,
+    class_positions,
+    default_scorer,
+    normalised_weights,
+)
 from ..objectives.generic import call_scorer
 from ..validation import Validation
 from .collapse import collapse_path
@@ -79,9 +83,7 @@ def compaction_path(
         As :func:`compact`.
     """
     check_options(method, validation)
-    X, y, sample_weight = indexable(X, column_or_1d(y, warn=True), sample_weight)
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    X, y, sample_weight = labelled_rows(X, y, sample_weight)
     whole = lossless(open_members(estimator))
     members = open_members(whole)
     unseen = members.out_of_bag(_num_samples(X)) if validation == "oob" else None
@@ -127,7 +129,7 @@ def _evidence(
     n_samples = len(y)
     target = np.empty((n_samples, members.n_outputs))
     if combiner.classes is None:
-        target[:, 0] = y
+        target[:, 0] = values_of(y)
     else:
         position = class_positions(y, combiner.classes)
         target[:] = position[:, None] == np.arange(len(combiner.classes))[-members.n_outputs :]
@@ -150,12 +152,12 @@ def _offset(combiner: Combiner, n_outputs: int, n_samples: int) -> np.ndarray:
 def _scorer(scoring: ScorerLike | None, estimator: Any, members: Members) -> Any:
     if scoring is None:
         return default_scorer(members.combiner)
-    return get_scorer(scoring) if isinstance(scoring, str) else check_scoring(estimator, scoring)
+    return as_scorer(scoring, estimator)
 
 
 def check_options(method: Any, validation: Any) -> None:
     """Refuse names that are unknown."""
-    if method not in _PATHS:
+    if not isinstance(method, str) or method not in _PATHS:
         raise ValueError(f"method={method!r} is unknown; give one of {sorted(_PATHS)}")
     if validation not in ("auto", "oob"):
         raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")

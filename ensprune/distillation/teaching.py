@@ -10,8 +10,10 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, shuffle
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
+from ..arguments import RANDOM_STATE
 from .synthesis import munge
 
 # With n_augment="auto", synthetic rows are made until there are so many rows ...
@@ -26,6 +28,7 @@ _COPIES = 10
 _WHISPER = 1e-6
 
 
+@validate_params({"random_state": RANDOM_STATE}, prefer_skip_nested_validation=False)
 def distill(
     estimator: Any,
     X: Any,
@@ -98,12 +101,19 @@ def distill(
     >>> tree.get_n_leaves(), (tree.predict(X) == forest.predict(X)).mean() > 0.95
     (16, True)
     """
+    for argument, given in (("estimator", estimator), ("student", student)):
+        if isinstance(given, type):
+            raise TypeError(f"{argument}={given.__name__} is a class; give an object of it")
     check_is_fitted(estimator)
     _check_student(estimator, student)
     n_samples = _num_samples(X)
     if n_augment == "auto":
         n_rows = min(_MOST_PER_ROW * n_samples, max(0, _ENOUGH_ROWS - n_samples))
-    elif isinstance(n_augment, numbers.Integral) and n_augment >= 0:
+    elif (
+        isinstance(n_augment, numbers.Integral)
+        and not isinstance(n_augment, bool)
+        and n_augment >= 0
+    ):
         n_rows = int(n_augment)
     else:
         raise ValueError(f"n_augment={n_augment!r} must be 'auto' or an int, 0 or more")

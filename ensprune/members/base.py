@@ -420,8 +420,9 @@ def open_members(fitted: Any) -> Members:
                 return open_members(fitted)
     name = type(fitted).__name__
     raise TypeError(
-        f"{name} is no ensemble that ensprune knows; give a random forest, extra trees, bagging, "
-        "AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, voting or stacking model, or register "
+        f"estimator={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
+        "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, voting or stacking "
+        "model, or register "
         f"an adapter with ensprune.members.open_members.register({name})"
     )
 

@@ -12,7 +12,7 @@ import xgboost
 from joblib import effective_n_jobs
 from scipy import sparse
 from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
@@ -65,6 +65,8 @@ class XGBoostMembers(Members, HasLeaves):
             raise TypeError(
                 f"{type(estimator).__name__} predicts on dask collections; give its get_booster()"
             )
+        if not raw:
+            check_is_fitted(estimator)
         booster = estimator if raw else estimator.get_booster()
         layout = read_layout(booster)
         if not raw:
@@ -260,12 +262,24 @@ class XGBoostMembers(Members, HasLeaves):
                     "the DMatrix has a base_margin, which takes the place of the intercept in "
                     "every prediction; give one without"
                 )
+            self._check_columns(X.num_col(), X.num_col() > self._booster.num_features())
             return X, X.num_row()
         if sparse.issparse(X):
             X = sparse.csr_matrix(X)  # type: ignore[call-overload]
         elif isinstance(X, list | tuple):
             X = np.asarray(X)
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        if len(shape) == 2:
+            self._check_columns(shape[1], shape[1] != self._booster.num_features())
         return X, _num_samples(X)
+
+    def _check_columns(self, given: int, refused: bool) -> None:
+        # XGBoost writes past the end of its buffers when it looks for the leaves of wider rows.
+        if refused:
+            raise ValueError(
+                f"X has {given} features, but {type(self.estimator).__name__} is expecting "
+                f"{self._booster.num_features()} features as input"
+            )
 
     def _margin(self, booster: xgboost.Booster, X: Any, rows: slice) -> np.ndarray:
         """Margins of some rows, shape (n_rows, n_outputs of the booster)."""

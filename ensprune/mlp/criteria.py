@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
+
+from ensprune.arguments import named_array
 
 WEIGHT_CRITERIA = ("magnitude", "l2", "random", "taylor", "wanda", "obs")
 NEEDS_INPUTS = frozenset({"wanda", "obs"})
@@ -81,7 +83,7 @@ def weight_scores(
     array([[ 5. , 10. ],
            [ 3. ,  0.5]])
     """
-    W = check_array(W, dtype=np.float64, input_name="W")
+    W = named_array(W, "W", dtype=np.float64)
     if criterion not in WEIGHT_CRITERIA:
         raise ValueError(f"criterion={criterion!r} is unknown; allowed are {WEIGHT_CRITERIA}.")
     if criterion in NEEDS_INPUTS:
@@ -92,7 +94,7 @@ def weight_scores(
                 f"criterion={criterion!r} needs gradients: give G, the derivative of the loss by each "
                 f"weight, of shape {W.shape}."
             )
-        G = check_array(G, dtype=np.float64, input_name="G")
+        G = named_array(G, "G", dtype=np.float64)
         if G.shape != W.shape:
             raise ValueError(f"G has shape {G.shape}, but must have the shape of W, {W.shape}.")
         return np.abs(W * G)
@@ -116,7 +118,7 @@ def check_inputs(W: np.ndarray, X: Any, asked_by: str) -> np.ndarray:
         raise ValueError(
             f"{asked_by} needs data: give X, what enters the layer, of shape (n_samples, {W.shape[0]})."
         )
-    X = check_array(X, dtype=np.float64, input_name="X")
+    X = named_array(X, "X", dtype=np.float64)
     if X.shape[1] != W.shape[0]:
         raise ValueError(
             f"X has {X.shape[1]} columns, but W has {W.shape[0]} rows; a layer computes X @ W."

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
+from ensprune.arguments import named_array
 from ensprune.mlp.criteria import check_inputs, damped_hessian, weight_scores
 from ensprune.mlp.obs import obs_prune, reconstruct, refit_targets
 from ensprune.mlp.programs import solve as solve_programme
@@ -147,7 +147,7 @@ def prune_layer(
     array([[ 0., -2.],
            [ 3.,  0.]])
     """
-    W = check_array(W, dtype=np.float64, input_name="W", copy=True)
+    W = named_array(W, "W", dtype=np.float64, copy=True)
     if method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {METHODS}.")
     if reconstruct_weights not in (True, False, "auto"):
@@ -157,7 +157,7 @@ def prune_layer(
     if sparsity is not None or method == "rank":
         sparsity = float(check_sparsity(0.9 if sparsity is None else sparsity, 1, "layer")[0])
     keep = None if mask is None else _check_mask(mask, W.shape)
-    bias = None if intercept is None else check_array(intercept, ensure_2d=False, dtype=np.float64)
+    bias = None if intercept is None else _check_intercept(intercept, W.shape[1])
     refits = method != "rank" or criterion == "obs" or reconstruct_weights is True
     if X is not None or refits:
         asked_by = f"method={method!r}" if method != "rank" else f"criterion={criterion!r}"
@@ -165,7 +165,7 @@ def prune_layer(
             asked_by = "reconstruct_weights=True"
         X = check_inputs(W, X, asked_by)
         dense_output = X @ W + (0.0 if bias is None else bias)
-        goal = dense_output if target is None else check_array(target, dtype=np.float64)
+        goal = dense_output if target is None else named_array(target, "target", dtype=np.float64)
 
     if method != "rank":
         new_W, new_bias, proof = solve_programme(
@@ -219,8 +219,18 @@ def _count_zeros(W: np.ndarray, sparsity: float | None) -> int:
     return n_zeros
 
 
+def _check_intercept(intercept: Any, n_out: int) -> np.ndarray:
+    bias = named_array(intercept, "intercept", ensure_2d=False, dtype=np.float64)
+    if bias.shape != (n_out,):
+        raise ValueError(f"intercept has shape {bias.shape}, but W has {n_out} columns.")
+    return bias
+
+
 def _check_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    keep = np.asarray(mask, dtype=bool)
+    keep = np.asarray(mask)
+    if keep.dtype.kind not in "biuf" or not np.isin(keep, (0, 1)).all():
+        raise ValueError("mask must hold True for weights that may stay and False for the others.")
+    keep = keep.astype(bool)
     if keep.shape != shape:
         raise ValueError(f"mask has shape {keep.shape}, but must have the shape of W, {shape}.")
     return keep

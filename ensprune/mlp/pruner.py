@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_classifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ensprune.arguments import as_scorer
 from ensprune.delegation import PredictsWithPruned
 from ensprune.mlp.cut import check_plan, cut_neurons, cut_weights
 from ensprune.mlp.finetune import finetune, train_from_start
@@ -311,7 +312,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
     def _scorer(self, network):
         # By name, what the networks' own `score` is.
         default = "accuracy" if is_classifier(network) else "r2"
-        return check_scoring(network, scoring=default if self.scoring is None else self.scoring)
+        return as_scorer(default if self.scoring is None else self.scoring, network)
 
     def _prune(self, full, early, X, y, X_val, y_val, rng):
         by_neuron = self.structure == "neuron"

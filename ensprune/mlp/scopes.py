@@ -26,7 +26,10 @@ def check_sparsity(sparsity: Any, n_layers: int, scope: str, what: str = "layers
     if isinstance(sparsity, Real) and not isinstance(sparsity, bool):
         values = np.full(n_layers, float(sparsity))
     else:
-        values = np.asarray(sparsity, dtype=float)
+        try:
+            values = np.asarray(sparsity, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sparsity={sparsity!r} must be one float or a sequence.") from error
         if values.ndim != 1 or len(values) != n_layers:
             raise ValueError(
                 f"sparsity={sparsity!r} must be one float or a sequence of {n_layers} floats, one for each "

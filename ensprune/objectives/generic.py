@@ -43,9 +43,12 @@ def call_scorer(
     scorer: Callable[..., float], estimator: Any, X: Any, y: Any, sample_weight: Any = None
 ) -> float:
     """Score with sample weights where there are any."""
-    if sample_weight is None:
-        return float(scorer(estimator, X, y))
-    return float(scorer(estimator, X, y, sample_weight=sample_weight))
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    score = scorer(estimator, X, y, **weights)
+    try:
+        return float(score)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"scoring={scorer!r} gave {score!r}, which is no number") from error
 
 
 class GenericObjective(Objective):

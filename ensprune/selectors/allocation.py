@@ -84,6 +84,7 @@ class AllocationSelector(Selector):
         self.inner = inner
 
     def select(self, problem: Problem) -> PruningPath:
+        inner = make_selector(self.inner, "inner")
         if not isinstance(problem.combiner, NestedCombiner):
             raise ValueError(
                 "AllocationSelector shares a budget between the ensembles inside a voting, "
@@ -91,7 +92,6 @@ class AllocationSelector(Selector):
                 "another selector"
             )
         start = time.perf_counter()
-        inner = make_selector(self.inner)
         ladders = [
             ladder_of(problem, slot, for_combiner(inner, place.combiner))
             for slot, place in enumerate(problem.combiner.slots)

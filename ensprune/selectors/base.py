@@ -167,8 +167,8 @@ def register_selector(name: str, selector: type[Selector] | str) -> None:
     _registry[name] = selector
 
 
-def make_selector(selector: str | Selector) -> Selector:
-    """A selector object from its name, or the object itself.
+def make_selector(selector: str | Selector, parameter: str = "selector") -> Selector:
+    """A selector object from its name, or the object itself; ``parameter`` is for messages.
 
     Raises
     ------
@@ -178,15 +178,15 @@ def make_selector(selector: str | Selector) -> Selector:
         If it is neither a name nor an object with a ``select`` method.
     """
     if not isinstance(selector, str):
-        if not callable(getattr(selector, "select", None)):
+        if isinstance(selector, type) or not callable(getattr(selector, "select", None)):
             raise TypeError(
-                f"selector={selector!r} has no select method; give one of {sorted(_registry)} or "
+                f"{parameter}={selector!r} has no select method of its own; give one of {sorted(_registry)} or "
                 "a Selector object"
             )
         return selector
     if selector not in _registry:
         raise ValueError(
-            f"selector={selector!r} is unknown; give one of {sorted(_registry)} or a Selector "
+            f"{parameter}={selector!r} is unknown; give one of {sorted(_registry)} or a Selector "
             "object"
         )
     entry = _registry[selector]

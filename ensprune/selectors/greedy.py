@@ -93,10 +93,13 @@ class GreedySelector(Selector):
             raise ValueError(
                 f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
             )
+        if not isinstance(self.replacement, bool | np.bool_):
+            raise ValueError(f"replacement={self.replacement!r} must be True or False")
         is_count = isinstance(self.exchanges, numbers.Integral) and not isinstance(
             self.exchanges, bool
         )
-        if self.exchanges != "auto" and not (is_count and int(self.exchanges) >= 0):
+        automatic = isinstance(self.exchanges, str) and self.exchanges == "auto"
+        if not automatic and not (is_count and int(self.exchanges) >= 0):
             raise ValueError(f"exchanges={self.exchanges!r} must be 'auto' or an int >= 0")
         swaps = self.exchanges not in ("auto", 0)
         if swaps and (self.replacement or self.direction == "backward"):

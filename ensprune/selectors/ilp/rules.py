@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,6 +197,8 @@ def _mask(members: Any, n: int, name: str) -> np.ndarray:
 
 def _groups(at_most: Any, n: int) -> tuple[tuple[np.ndarray, int], ...]:
     groups = []
+    if at_most is not None and not isinstance(at_most, Iterable):
+        raise ValueError(f"at_most={at_most!r} is no list of pairs (indices, k)")
     for position, entry in enumerate(at_most or ()):
         try:
             members, k = entry

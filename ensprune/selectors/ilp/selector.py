@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 import warnings
 from collections.abc import Mapping
@@ -225,7 +226,7 @@ class ILPSelector(Selector):
         )
 
     def _validate(self, problem: Problem) -> None:
-        if self.formulation not in FORMULATIONS:
+        if not isinstance(self.formulation, str) or self.formulation not in FORMULATIONS:
             raise ValueError(
                 f"formulation={self.formulation!r} is unknown; give one of {sorted(FORMULATIONS)}"
             )
@@ -281,7 +282,7 @@ class ILPSelector(Selector):
                 raise ValueError(
                     f"min_recall names the class {label!r}; the ensemble has {classes}"
                 )
-            if not 0 <= level <= 1:
+            if not isinstance(level, numbers.Real) or not 0 <= level <= 1:
                 raise ValueError(f"min_recall={{{label!r}: {level!r}}} must be in [0, 1]")
             if not (evidence.labels == classes.index(label)).any():
                 raise ValueError(f"min_recall names the class {label!r}, of which y has no sample")

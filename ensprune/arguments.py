@@ -1,0 +1,146 @@
+"""Arguments that several public calls take, checked alike; every error names the argument."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.utils import check_array, indexable
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    assert_all_finite,
+    column_or_1d,
+)
+
+# Constraints for scikit-learn's validate_params and _parameter_constraints.
+N_JOBS = [
+    Interval(numbers.Integral, None, -1, closed="right"),
+    Interval(numbers.Integral, 1, None, closed="left"),
+    None,
+]
+RANDOM_STATE = ["random_state"]
+
+
+def labelled_rows(
+    X: Any, y: Any, sample_weight: Any = None, suffix: str = ""
+) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    """Rows that can be indexed, their labels or values, and their weights.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    sample_weight : array-like of shape (n_samples,), default=None
+    suffix : str, default=""
+        What the names of the three end in, in messages.
+
+    Returns
+    -------
+    X : array-like
+        As given, a list as an array.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Raises
+    ------
+    TypeError
+        If ``X`` has no rows, or weights are no numbers.
+    ValueError
+        If the lengths differ, a label is missing, values are not finite or complex, or weights
+        are negative, not finite or all zero.
+    """
+    if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
+        raise TypeError(
+            f"X{suffix}={type(X).__name__} has no rows to choose from; give an array, a DataFrame "
+            "or a sparse matrix (for a raw Booster, what its DMatrix was made of)"
+        )
+    for given, name in ((X, "X"), (y, "y")):
+        if getattr(getattr(given, "dtype", None), "kind", None) == "c":
+            raise ValueError(f"{name}{suffix} holds complex numbers; give real ones")
+    y = _labels_or_values(y, f"y{suffix}")
+    X, y = indexable(X, y)
+    if sample_weight is not None:
+        sample_weight = _row_weights(sample_weight, X, f"sample_weight{suffix}")
+    return X, y, sample_weight
+
+
+def _labels_or_values(y: Any, name: str) -> np.ndarray:
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name=name)
+    if y.dtype == object and pd.isna(y).any():
+        raise ValueError(f"Input {name} contains None or NaN; give every row a label or value")
+    return y
+
+
+def _row_weights(given: Any, X: Any, name: str) -> np.ndarray:
+    wanted = f"{name} must hold a number of 0 or more for each of the {_num_samples(X)} rows"
+    if getattr(getattr(given, "dtype", None), "kind", None) == "c":
+        raise ValueError(f"{wanted}, got complex numbers")
+    try:
+        weight = _check_sample_weight(given, X, ensure_non_negative=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}: {error}") from error
+    if not weight.any():
+        raise ValueError(f"{wanted}, and one above 0 at least")
+    return weight
+
+
+def values_of(y: np.ndarray, name: str = "y") -> np.ndarray:
+    """Target values of a regressor as float64.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers.
+    """
+    try:
+        return np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers for a regressor: {error}") from error
+
+
+def named_array(given: Any, name: str, **options: Any) -> np.ndarray:
+    """scikit-learn's ``check_array``, whose errors then name the argument."""
+    try:
+        return check_array(given, input_name=name, **options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is not the array wanted: {error}") from error
+
+
+def as_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
+    """A scorer from its name, or the callable itself.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        Any scikit-learn scoring string or scorer callable.
+    estimator : object
+        What it is to score.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name.
+    TypeError
+        If it is not called as a scorer is, with an estimator, rows and labels.
+    """
+    if isinstance(scoring, str):
+        return get_scorer(scoring)
+    if not callable(scoring):
+        raise TypeError(f"scoring={scoring!r} is neither a name nor a callable")
+    try:
+        inspect.signature(scoring).bind(estimator, None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"scoring={scoring!r} cannot be called as scoring(estimator, X, y): {error}"
+        ) from error
+    except ValueError:  # built-in, with a signature that nobody knows
+        pass
+    return check_scoring(estimator, scoring)

@@ -63,7 +63,7 @@ def labelled_rows(
         )
     for given, name in ((X, "X"), (y, "y")):
         if getattr(getattr(given, "dtype", None), "kind", None) == "c":
-            raise ValueError(f"{name}{suffix} holds complex numbers; give real ones")
+            raise ValueError(f"Complex data not supported: {name}{suffix} holds complex numbers")
     y = _labels_or_values(y, f"y{suffix}")
     X, y = indexable(X, y)
     if sample_weight is not None:

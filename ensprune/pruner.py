@@ -310,7 +310,8 @@ default="members"
         if is_regressor(self):
             y = values_of(y)
         # Before anything is fitted, which may take hours.
-        check_target_size(self.target_size)
+        if not isinstance(self.estimator, FrozenEstimator):
+            check_target_size(self.target_size)
         if not isinstance(self.cost, str):
             check_cost(self.cost)
         if self.scoring is not None:

@@ -11,7 +11,7 @@ squared error) and the error (misclassified; mean squared error again) of
     f+ref    that one with its leaves refitted at the same strength,
 
 each divided by the full forest's, and at the end on how many (set, seed) pairs which is better.
-Further sets come from ``--more``, a Python file with ``NAMES`` and a function
+Writes a CSV line per forest as it goes and goes on from there when started again. Further sets come from ``--more``, a Python file with ``NAMES`` and a function
 ``load(name, encode=True, max_rows=n) -> (X, y, task)``.
 """
 
@@ -139,6 +139,26 @@ def summary(table: pd.DataFrame) -> None:
                 print(f"        {name:<8} {np.exp(np.log(ratio).mean()):.3f} of the full forest's")
 
 
+def measure(options: argparse.Namespace) -> None:
+    """Write what is not in the file yet."""
+    path = options.results
+    done: set[tuple[str, int, int]] = set()
+    if path.exists():
+        known = pd.read_csv(path)
+        done = set(zip(known["set"], known["seed"], known["min_leaf"], strict=True))
+    print(heading())
+    for seed in range(options.seeds):
+        for name, X, y, regression in tables(options.max_rows, options.more):
+            for min_leaf in options.min_leaf:
+                if (name, seed, min_leaf) in done:
+                    continue
+                found = compare(X, y, regression, seed, min_leaf, options.sizes)
+                rows = [{"set": name, **row} for row in found]
+                for row in rows:
+                    print(line(row), flush=True)
+                pd.DataFrame(rows).to_csv(path, mode="a", header=not path.exists(), index=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--more", type=Path, help="a Python file that loads further sets")
@@ -146,17 +166,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20, 10])
     parser.add_argument("--min-leaf", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--results", type=Path, default=Path("refine.csv"))
+    parser.add_argument("--report", action="store_true", help="measure nothing, read the results")
     options = parser.parse_args()
 
-    print(f"{'set':<14} leaf size seed {'full loss':>10} " + " ".join(f"{c:>7}" for c in COLUMNS))
-    rows = []
-    for seed in range(options.seeds):
-        for name, X, y, regression in tables(options.max_rows, options.more):
-            for min_leaf in options.min_leaf:
-                for row in compare(X, y, regression, seed, min_leaf, options.sizes):
-                    rows.append({"set": name, **row})
-                    print(line(rows[-1]), flush=True)
-    summary(pd.DataFrame(rows))
+    if not options.report:
+        measure(options)
+    table = pd.read_csv(options.results)
+    print(heading())
+    for row in table.to_dict("records"):
+        print(line(row))
+    summary(table)
+
+
+def heading() -> str:
+    names = " ".join(f"{name:>7}" for name in COLUMNS)
+    return (
+        f"{'set':<14} leaf size seed {'full loss':>10} {names} {'full error':>10} {names} "
+        f"{'damp':>6} {'shr':>5}"
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ rows, and how it is scored, is in ``validation.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,13 @@ class Judging:
     params_for_fit: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
     say: Callable[[str], None]
+    _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
+
+    def fit_alike(self, estimator: Any) -> Any:
+        """Fit another estimator on the rows that the ensemble was fitted on."""
+        assert self._fitted_on is not None
+        (X, y, sample_weight), fit_params = self._fitted_on
+        return estimator.fit(X, y, **self.params_for_fit(X, sample_weight, fit_params))
 
     def on_given_rows(self, training: Rows, judged: Rows, fit_params: dict[str, Any]) -> Judges:
         """Judged on rows given beside the training rows."""
@@ -120,8 +127,8 @@ class Judging:
             fitted = self.estimator.estimator
         else:
             self.say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
-            fitted = clone(self.estimator)
-            fitted.fit(X, y, **self.params_for_fit(X, sample_weight, fit_params))
+            self._fitted_on = rows, fit_params
+            fitted = self.fit_alike(clone(self.estimator))
         members = members_of(fitted, self.deep)
         if members.needs_training_data:
             members.set_training_data(X, y, sample_weight)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ from .objectives.squared import SquaredError
 from .path import PathPoint
 from .refine import make_refinement
 from .reporting import Judged, Reports
+from .retraining import REFINED, Rounds, retrain, rounds_of
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
@@ -101,6 +103,12 @@ default="members"
           are moved part of the way there, by cross-fitting, and stay where it does not help. For
           families that carry weights: forests, bagging of trees, voting, AdaBoost classifiers,
           gradient boosting, XGBoost, LightGBM.
+    retrain : bool, default=False
+        For an unfitted boosting model: whether to boost anew, too, for as many rounds as the cut
+        keeps (as many as ``target_size`` allows where ``cost`` is another) at up to five learning
+        rates from its own to eight times that, on the rows the full model was fitted on; to refine
+        the leaves of the best one; and to keep what scores best on the validation rows. It takes a
+        few more fits of a small model; ``retrained_`` says which it was.
     deep : bool, default=False
         Whether to prune inside the members too, where they are ensembles: the trees of a forest
         and the rounds of an XGBoost model in one ``VotingClassifier`` then share the budget. For
@@ -148,6 +156,11 @@ default="members"
         Total cost before and after.
     refinement_ : object
         With ``refine``: what was chosen and what it is worth, a frozen dataclass.
+    retrained_ : RetrainReport
+        With ``retrain``: which model was kept, and the scores of all, a frozen dataclass. If it is
+        a retrained one, ``pruned_estimator_``, ``n_members_``, ``score_pruned_`` and
+        ``cost_pruned_`` are of it; ``selected_``, ``support_``, ``weights_``, ``path_`` and
+        :meth:`at` still tell of cuts of the full model.
     selector_result_ : object
         What the selector reports: a frozen dataclass.
     classes_ : ndarray of shape (n_classes,)
@@ -205,6 +218,7 @@ default="members"
         ],
         "cost": [StrOptions({"members", "nodes", "bytes", "latency"}), "array-like"],
         "refine": [str, None],
+        "retrain": ["boolean"],
         "deep": ["boolean"],
         "n_jobs": N_JOBS,
         "random_state": RANDOM_STATE,
@@ -223,6 +237,7 @@ default="members"
         validation: str | float = "auto",
         cost: CostLike = "members",
         refine: str | None = None,
+        retrain: bool = False,
         deep: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -238,6 +253,7 @@ default="members"
         self.validation = validation
         self.cost = cost
         self.refine = refine
+        self.retrain = retrain
         self.deep = deep
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -319,6 +335,7 @@ default="members"
         selector = make_selector(self.selector)
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)
+        rounds = self._rounds() if self.retrain else None
 
         judging = Judging(
             self.estimator,
@@ -340,6 +357,8 @@ default="members"
         else:
             judges = judging.of_unfitted((X, y, sample_weight), fit_params)
         self._select(*judges, selector)
+        if rounds is not None:
+            self._retrain(rounds, judging.fit_alike, judges[0])
         return self
 
     # --- what the judging of members needs to be told -------------------------------------------
@@ -354,6 +373,25 @@ default="members"
                 f"estimator={name} has no fit method; give an unfitted ensemble, or "
                 f"FrozenEstimator({name.lower()}) for a fitted model"
             )
+
+    def _rounds(self) -> Rounds:
+        """What can be retrained, if anything can."""
+        if isinstance(self.estimator, FrozenEstimator):
+            raise ValueError(
+                "retrain=True boosts anew on the rows the ensemble was fitted on, which are not "
+                "known of one that is fitted already; give EnsemblePruner the unfitted model"
+            )
+        if self.confidence is not None:
+            raise ValueError(
+                f"retrain=True compares by scores, and confidence={self.confidence} certifies cuts "
+                "of the full model only; give one of the two"
+            )
+        if not isinstance(self.cost, str):
+            raise ValueError(
+                "retrain=True needs a cost that new rounds have, too; give 'members', 'nodes', "
+                "'bytes' or 'latency' instead of an array"
+            )
+        return rounds_of(self.estimator)
 
     def _params_for_fit(
         self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
@@ -455,6 +493,34 @@ default="members"
             f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
             f"all members {self.score_full_:.6g}"
         )
+
+    def _retrain(self, rounds: Rounds, fit: Callable[[Any], Any], validation: Validation) -> None:
+        """Boost anew, and keep that if it scores better than the cut."""
+        self._say(f"retraining for {self.n_members_} rounds at {len(rounds.rates)} learning rates")
+        budget = self.cost_pruned_
+        if not isinstance(self.target_size, str):
+            name = type(self.estimator_).__name__
+            budget = budget_of(self.target_size, self._costs, name, str(self.cost))
+        self.retrained_, model = retrain(
+            rounds,
+            fit,
+            validation,
+            self.n_members_,
+            str(self.cost),
+            budget,
+            self.score_pruned_,
+            self.random_state,
+        )
+        report = self.retrained_
+        if model is not None:
+            members = open_members(model)
+            self.pruned_estimator_ = model
+            self.n_members_ = members.n_members
+            self.cost_pruned_ = float(member_costs(members, self.cost, validation.X).sum())
+            self.score_pruned_ = (
+                report.score_refined if report.kept == REFINED else report.score_retrained
+            )
+        self._say(f"kept the {report.kept} model: score {self.score_pruned_:.6g}")
 
     def at(self, target_size: int | float) -> Any:
         """The pruned estimator at another point of the same path, with nothing recomputed.
@@ -562,6 +628,7 @@ def prune(
     validation: str = "auto",
     cost: CostLike = "members",
     refine: str | None = None,
+    retrain: bool = False,
     deep: bool = False,
     sample_weight: Any = None,
     n_jobs: int | None = None,
@@ -582,6 +649,9 @@ def prune(
     target_size, selector, scoring, tolerance, confidence, validation, cost, refine, deep, n_jobs, \
 random_state, verbose, memory_limit
         As in :class:`EnsemblePruner`.
+    retrain : bool, default=False
+        Not possible here, as the rows that the ensemble was fitted on are not known: give
+        :class:`EnsemblePruner` the unfitted model.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
 
@@ -618,6 +688,7 @@ random_state, verbose, memory_limit
         validation=validation,
         cost=cost,
         refine=refine,
+        retrain=retrain,
         deep=deep,
         n_jobs=n_jobs,
         random_state=random_state,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.sparse import diags_array
+from scipy.sparse import csr_matrix, diags_array, hstack
 from scipy.sparse.linalg import lsqr
 
 from ..link import Identity, Link, Probability
@@ -19,6 +19,9 @@ from .equations import Equations
 
 ITERATIONS = 50
 _TOLERANCE = 1e-6
+
+# Trees' factors are held to one this much more loosely than leaves at a damping of one would be.
+_LOOSE = 0.01
 
 # Probabilities that moved by less in a step have arrived.
 _SETTLED = 1e-4
@@ -31,6 +34,7 @@ def solve(
     damping: float,
     start: Any = None,
     iterations: int = ITERATIONS,
+    corrective: bool = False,
 ) -> np.ndarray:
     """Leaf values that fit the equations, damped towards ``prior``.
 
@@ -47,27 +51,53 @@ def solve(
         Where iterations begin; None is ``prior``. LSQR begins at ``prior`` always.
     iterations : int, default=50
         At most.
+    corrective : bool, default=False
+        Whether each tree gets a factor of its own, fitted together with the values: those are then
+        damped towards ``factor * prior``, so that a stage whose weight is wrong costs no damping.
+        Not for probabilities, whose sums are kept.
 
     Returns
     -------
     ndarray of shape (n_leaves, n_values)
         A leaf that no row falls into keeps its prior.
     """
-    if np.isinf(damping):
+    if np.isinf(damping) and not corrective:
         return prior
-    ridge = equations.ridge(damping)
-    if isinstance(link, Identity):
-        return _least_squares(equations, prior, ridge, iterations)
     start = prior if start is None else start
     if isinstance(link, Probability):
-        return _on_simplex(equations, prior, ridge, start, iterations)
-    return _likelihood(equations, link, prior, ridge, start, iterations)
+        return _on_simplex(equations, prior, equations.ridge(damping), start, iterations)
+    moves = _moves(equations, prior, damping, corrective)
+    if isinstance(link, Identity):
+        return _least_squares(equations, prior, moves, iterations)
+    begin = np.zeros(moves.shape[1])
+    if not np.isinf(damping):
+        begin[: len(prior)] = (start - prior)[:, 0] * np.sqrt(equations.ridge(damping))
+    return _likelihood(equations, link, prior, moves, begin, iterations)
+
+
+def _moves(equations: Equations, prior: np.ndarray, damping: float, corrective: bool) -> csr_matrix:
+    """What moves leaf values away from ``prior``, each in units of its own damping.
+
+    One column for every leaf (unless they are held fast) and, if ``corrective``, one for every tree
+    that scales all its values; shape (n_leaves, n_moves).
+    """
+    parts = []
+    if not np.isinf(damping):
+        parts.append(diags_array(1.0 / np.sqrt(equations.ridge(damping))))
+    if corrective:
+        leaves = equations.leaves
+        weight = np.bincount(leaves.tree, equations.ridge(_LOOSE) * prior[:, 0] ** 2)
+        unit = 1.0 / np.sqrt(np.maximum(weight, np.finfo(float).tiny))
+        entries = prior[:, 0] * unit[leaves.tree]
+        shape = (leaves.n_leaves, leaves.n_trees)
+        parts.append(csr_matrix((entries, (np.arange(leaves.n_leaves), leaves.tree)), shape))
+    return hstack(parts, format="csr")
 
 
 def _least_squares(
-    equations: Equations, prior: np.ndarray, ridge: np.ndarray, iterations: int
+    equations: Equations, prior: np.ndarray, moves: csr_matrix, iterations: int
 ) -> np.ndarray:
-    """Squared error by LSQR on the residual, each leaf's deviation in units of its own damping.
+    """Squared error by LSQR on the residual, each move in units of its own damping.
 
     References
     ----------
@@ -76,12 +106,11 @@ def _least_squares(
     """
     weight = np.sqrt(equations.weight)
     residual = (equations.target - equations.raw(prior))[0]
-    unit = 1.0 / np.sqrt(ridge)
-    system = diags_array(weight) @ equations.design @ diags_array(unit)
+    system = diags_array(weight) @ equations.design @ moves
     found = lsqr(
         system, weight * residual, damp=1.0, atol=_TOLERANCE, btol=_TOLERANCE, iter_lim=iterations
     )[0]
-    return prior + (unit * found)[:, None]
+    return prior + (moves @ found)[:, None]
 
 
 def _on_simplex(
@@ -160,25 +189,20 @@ def _likelihood(
     equations: Equations,
     link: Link,
     prior: np.ndarray,
-    ridge: np.ndarray,
-    start: np.ndarray,
+    moves: csr_matrix,
+    begin: np.ndarray,
     iterations: int,
 ) -> np.ndarray:
-    """A negative log-likelihood of margins by L-BFGS, deviations in units of their damping."""
+    """A negative log-likelihood of margins by L-BFGS, moves in units of their damping."""
     loss = ConvexLoss(link, equations.target, equations.weight)
-    unit = 1.0 / np.sqrt(ridge)[:, None]
+    back = moves.T.tocsr()
 
-    def value_and_slope(deviation: np.ndarray) -> tuple[float, np.ndarray]:
-        deviation = deviation.reshape(prior.shape)
-        raw = equations.raw(prior + unit * deviation)
-        slope = unit * equations.pull(loss.derivatives(raw)[0]) + deviation
-        return loss.value(raw) + 0.5 * (deviation**2).sum(), slope.ravel()
+    def value_and_slope(moved: np.ndarray) -> tuple[float, np.ndarray]:
+        raw = equations.raw(prior + (moves @ moved)[:, None])
+        slope = (back @ equations.pull(loss.derivatives(raw)[0]))[:, 0] + moved
+        return loss.value(raw) + 0.5 * (moved**2).sum(), slope
 
     found = minimize(
-        value_and_slope,
-        ((start - prior) / unit).ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": iterations},
+        value_and_slope, begin, jac=True, method="L-BFGS-B", options={"maxiter": iterations}
     )
-    return prior + unit * found.x.reshape(prior.shape)
+    return prior + (moves @ found.x)[:, None]

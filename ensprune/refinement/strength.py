@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..link import Link
+from ..link import Link, Probability
 from ..members.leaves import Leaves
 from ..objectives.convex import ConvexLoss
 from .equations import Equations, Rows
@@ -37,22 +37,26 @@ class Strength:
         Of the values towards the nodes above them, in training rows.
     out_of_bag : bool, default=False
         Whether rows count a second time through the trees that have not seen them.
+    corrective: bool = False
+        Whether each tree is weighed anew, together with its values.
     """
 
     damping: float = np.inf
     shrinkage: float = 0.0
     out_of_bag: bool = False
+    corrective: bool = False
 
     @property
     def leaves_alone(self) -> bool:
         """Whether nothing changes."""
-        return np.isinf(self.damping) and self.shrinkage == 0
+        return np.isinf(self.damping) and self.shrinkage == 0 and not self.corrective
 
 
 def refit(leaves: Leaves, rows: Rows, link: Link, strength: Strength) -> np.ndarray:
     """Leaf values refitted to rows at a given strength, shape (n_leaves, n_values)."""
     equations = Equations(leaves, rows, strength.out_of_bag)
-    return solve(equations, link, shrunk(leaves, strength.shrinkage), strength.damping)
+    prior = shrunk(leaves, strength.shrinkage)
+    return solve(equations, link, prior, strength.damping, corrective=strength.corrective)
 
 
 class Trial:
@@ -71,24 +75,31 @@ class Trial:
         self._fit = {bag: Equations(leaves, fit, bag) for bag in (False, True)}
         self._judge = Equations(leaves, judge)
         self._link = link
-        self._last: dict[bool, np.ndarray] = {}
+        self._last: dict[tuple[bool, bool], np.ndarray] = {}
 
     @property
     def knows_out_of_bag(self) -> bool:
         return self._fit[False].rows.unseen is not None
 
+    @property
+    def sums_up(self) -> bool:
+        """Whether trees may be weighed anew: a sum of stages, not a mean, which has no scale."""
+        return not isinstance(self._link, Probability)
+
     def losses(self, strength: Strength) -> np.ndarray:
         """Weighted loss of each judging row, shape (n_judge,)."""
+        variant = strength.out_of_bag, strength.corrective
         values = solve(
             self._fit[strength.out_of_bag],
             self._link,
             shrunk(self.leaves, strength.shrinkage),
             strength.damping,
-            self._last.get(strength.out_of_bag),
+            self._last.get(variant),
             _TRIAL_ITERATIONS,
+            strength.corrective,
         )
         if not np.isinf(strength.damping):
-            self._last[strength.out_of_bag] = values
+            self._last[variant] = values
         return row_losses(self._judge, self._link, values)
 
 
@@ -137,6 +148,10 @@ def choose(
     bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
     for bag in bags:
         best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
+    if kept and all(trial.sums_up for trial in trials):
+        weighed = replace(best, corrective=True)
+        held = replace(weighed, damping=np.inf)
+        best = min([best, held, _along(weighed, finite, loss_of)], key=loss_of)
     if not np.isinf(best.damping):
         best = best_of([best, *(replace(best, shrinkage=s) for s in shrinkages)])
     total = sum(trial._judge.weight.sum() for trial in trials)

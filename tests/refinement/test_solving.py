@@ -68,6 +68,41 @@ def test_least_squares_is_the_dense_solution():
     np.testing.assert_allclose(values[:, 0], leaves.values[:, 0] + dense, atol=1e-4)
 
 
+def test_a_tree_that_says_too_little_is_weighed_anew_for_next_to_nothing():
+    leaves = gather([stump([-1.0], [1.0])], np.ones(1))
+    ids = np.array([[0], [1], [0], [1]])
+    rows = Rows(ids, np.array([[-3.0, 3.0, -3.0, 3.0]]), np.ones(4))
+    equations = Equations(leaves, rows)
+    # The factor f costs 0.01 * 4 rows * (1 / 2 + 1 / 2) (f - 1)^2 and saves 4 (3 - f)^2.
+    values = solve(equations, Identity(), leaves.values, np.inf, corrective=True)
+    np.testing.assert_allclose(values[:, 0], np.array([-1, 1]) * (3 + 0.01) / 1.01, rtol=1e-6)
+    damped = solve(equations, Identity(), leaves.values, 10.0)
+    assert np.abs(damped).max() < 1.3
+
+
+@pytest.mark.parametrize("link", [Identity(), Logistic()])
+def test_factors_and_values_are_fitted_in_one_system(link):
+    leaves = some_leaves(4, scale=0.25)
+    rng = np.random.default_rng(7)
+    weight = rng.uniform(0.5, 2, 30)
+    rows = Rows(some_ids(30, 4), rng.integers(0, 2, (1, 30)).astype(float), weight)
+    equations = Equations(leaves, rows)
+    prior, ridge = leaves.values, equations.ridge(0.5)
+    loose = np.bincount(leaves.tree, equations.ridge(0.01) * prior[:, 0] ** 2)
+    loss = ConvexLoss(link, equations.target, weight)
+
+    def cost(unknown):
+        moved, factor = unknown[:8], unknown[8:]
+        values = (prior[:, 0] * (1 + factor[leaves.tree]) + moved)[:, None]
+        penalty = ridge @ moved**2 + loose @ factor**2
+        return loss.value(equations.raw(values)) + 0.5 * penalty
+
+    best = minimize(cost, np.zeros(12), method="BFGS", options={"gtol": 1e-8}).x
+    values = solve(equations, link, prior, 0.5, iterations=500, corrective=True)
+    expected = prior[:, 0] * (1 + best[8:][leaves.tree]) + best[:8]
+    np.testing.assert_allclose(values[:, 0], expected, atol=2e-3)
+
+
 def test_probabilities_are_the_constrained_optimum():
     leaves = some_leaves(3, n_values=3, scale=1 / 3)
     rng = np.random.default_rng(2)

@@ -515,6 +515,7 @@ default="members"
         if model is not None:
             members = open_members(model)
             self.pruned_estimator_ = model
+            self._judged = dataclasses.replace(self._judged, se_pruned=float("nan"))
             self.n_members_ = members.n_members
             self.cost_pruned_ = float(member_costs(members, self.cost, validation.X).sum())
             self.score_pruned_ = (

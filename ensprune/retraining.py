@@ -63,6 +63,19 @@ class RetrainReport:
     score_refined: float
     leaves: LeafReport | None
 
+    def __str__(self) -> str:
+        if not self.n_rounds:
+            return "kept the cut of the full model: no retrained round fits the budget"
+        which = {CUT: "cut of the full model", RETRAINED: "retrained model"}
+        kept = which.get(self.kept, "retrained model with its leaves fitted anew")
+        scores = f"the cut {self.score_cut:.4g}, retrained {self.score_retrained:.4g}"
+        if np.isfinite(self.score_refined):
+            scores += f", with its leaves fitted anew {self.score_refined:.4g}"
+        return (
+            f"kept the {kept}; scores on the validation rows: {scores} ({self.n_rounds:,} rounds "
+            f"at a learning rate of {self.learning_rate:g})"
+        )
+
 
 @dataclass(frozen=True)
 class Rounds:

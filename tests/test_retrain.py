@@ -81,6 +81,7 @@ def test_few_rounds_at_a_low_rate_are_retrained_at_a_higher_one():
     assert report.learning_rate > 0.1
     assert report.score_retrained > report.score_cut + 0.1
     assert report.n_rounds == 4
+    assert "kept the retrained model" in str(pruner.report())
     if report.kept == "retrained + leaves":
         assert report.leaves.loss < report.leaves.loss_unrefined
 

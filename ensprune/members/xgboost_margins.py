@@ -1,0 +1,106 @@
+"""Margins of dense rows, read where XGBoost's C interface leaves them; not which model or rows.
+
+``Booster.inplace_predict`` copies what it predicted into new memory. For one number per row that is
+nothing, for one per row and tree it is a tenth of the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xgboost
+from xgboost.libpath import find_lib_path
+
+_MARGIN = 1  # the C interface's number for the type of prediction
+
+
+def as_dense(X: Any, booster: xgboost.Booster) -> Any:
+    """A plain frame of numbers as the float32 array that XGBoost would make of it.
+
+    Whatever is something else, or does not fit the booster, is returned as it is: the booster
+    itself says what is wrong with it.
+    """
+    if not isinstance(X, pd.DataFrame) or list(map(str, X.columns)) != booster.feature_names:
+        return X
+    if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in X.dtypes):
+        return X
+    return X.to_numpy(dtype=np.float32)
+
+
+def can_read(X: Any, booster: xgboost.Booster, device: str) -> bool:
+    """Whether :func:`margins` takes these rows."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in (np.float32, np.float64)
+        and X.dtype.isnative
+        and X.flags.c_contiguous
+        and X.shape[1] == booster.num_features()
+        and device == "cpu"
+    )
+
+
+def margins(booster: xgboost.Booster, X: np.ndarray, missing: float) -> np.ndarray:
+    """Margins of rows that :func:`can_read` accepts.
+
+    Parameters
+    ----------
+    booster : Booster
+    X : ndarray of shape (n_samples, n_features)
+    missing : float
+        What stands for a missing value, besides NaN.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs), dtype float32
+        XGBoost's own memory: it holds these numbers until this thread predicts again, and as long
+        as the booster lives.
+
+    Raises
+    ------
+    xgboost.core.XGBoostError
+        If the booster cannot predict.
+    """
+    library = _library()
+    rows = {
+        "data": (X.ctypes.data, True),
+        "shape": X.shape,
+        "typestr": X.dtype.str,
+        "version": 3,
+    }
+    options = {
+        "type": _MARGIN,
+        "training": False,
+        "iteration_begin": 0,
+        "iteration_end": 0,
+        "missing": float(missing),
+        "strict_shape": True,
+        "cache_id": 0,
+    }
+    shape = ctypes.POINTER(ctypes.c_uint64)()
+    n_dimensions = ctypes.c_uint64()
+    found = ctypes.POINTER(ctypes.c_float)()
+    failed = library.XGBoosterPredictFromDense(
+        booster.handle,
+        json.dumps(rows).encode(),
+        json.dumps(options).encode(),
+        None,
+        ctypes.byref(shape),
+        ctypes.byref(n_dimensions),
+        ctypes.byref(found),
+    )
+    if failed:
+        raise xgboost.core.XGBoostError(library.XGBGetLastError().decode())
+    return np.ctypeslib.as_array(found, tuple(shape[: n_dimensions.value]))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(find_lib_path()[0])  # the one that xgboost itself has loaded
+    library.XGBGetLastError.restype = ctypes.c_char_p
+    return library

@@ -1,0 +1,103 @@
+"""Reading margins from XGBoost's memory gives what its own prediction gives, or leaves it to it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+
+from ensprune.members import open_members
+from ensprune.members.xgboost_margins import as_dense, can_read, margins
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(400, 5))
+X[RNG.random(X.shape) < 0.1] = np.nan
+NAMES = ["a", "b", "c", "d", "e"]
+FRAME = pd.DataFrame(X, columns=NAMES)
+Y = (np.nan_to_num(X[:, 0]) + RNG.normal(size=400) > 0).astype(int)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return xgboost.XGBClassifier(n_estimators=7, max_depth=3, n_jobs=1).fit(FRAME, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("missing", [np.nan, -1.0])
+def test_margins_are_those_of_inplace_predict(model, dtype, missing):
+    booster = model.get_booster()
+    rows = np.where(np.isnan(X), missing, X).astype(dtype)
+    expected = booster.inplace_predict(
+        rows, predict_type="margin", missing=missing, strict_shape=True, validate_features=False
+    )
+    assert can_read(rows, booster, "cpu")
+    np.testing.assert_array_equal(margins(booster, rows, missing), expected)
+
+
+def test_threads_do_not_share_the_memory(model):
+    booster = model.get_booster()
+    parts = [np.ascontiguousarray(X[start::40]) for start in range(40)]
+    expected = [margins(booster, part, np.nan).copy() for part in parts]
+
+    def read(part):
+        return [margins(booster, part, np.nan).copy() for _ in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for found, own in zip(pool.map(read, parts), expected, strict=True):
+            for one in found:
+                np.testing.assert_array_equal(one, own)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        FRAME,
+        X.tolist(),
+        X[:, :4],
+        np.asfortranarray(X),
+        X.astype(">f8"),
+        X.astype(np.float16),
+        np.ma.masked_array(X),
+    ],
+    ids=["frame", "list", "columns", "fortran", "byte order", "half", "masked"],
+)
+def test_other_rows_are_left_to_xgboost(model, rows):
+    assert not can_read(rows, model.get_booster(), "cpu")
+
+
+def test_other_devices_are_left_to_xgboost(model):
+    assert not can_read(X, model.get_booster(), "cuda:0")
+
+
+def test_a_frame_of_numbers_becomes_an_array(model):
+    mixed = FRAME.assign(b=RNG.integers(0, 9, 400), c=RNG.random(400) < 0.5)
+    dense = as_dense(mixed, model.get_booster())
+    assert dense.dtype == np.float32
+    np.testing.assert_array_equal(
+        model.get_booster().inplace_predict(mixed),
+        model.get_booster().inplace_predict(dense, validate_features=False),
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [FRAME[NAMES[::-1]], FRAME.astype({"a": "Float64"}), FRAME.astype({"b": "category"})],
+    ids=["order", "nullable", "categories"],
+)
+def test_other_frames_stay_frames(model, frame):
+    assert as_dense(frame, model.get_booster()) is frame
+
+
+def test_frames_and_arrays_have_the_same_outputs(model):
+    members = open_members(model)
+    np.testing.assert_array_equal(members.outputs(FRAME), members.outputs(X))
+    with pytest.raises(ValueError, match="feature_names mismatch"):
+        members.outputs(FRAME[NAMES[::-1]])
+
+
+def test_an_error_of_xgboost_is_raised():
+    with pytest.raises(xgboost.core.XGBoostError):
+        margins(xgboost.Booster(), X, np.nan)

@@ -175,6 +175,16 @@ default="members"
     ``scoring`` says, on the pairwise Gram matrix ``G_ij = mean of <e_i, e_j>`` over the rows out
     of bag for both, drawn half-way to its additive part; the path is scored with ``scoring``.
 
+    With ``confidence`` the rows that certify have no part in choosing. With held-out rows they are
+    independent of the members too, and the bound holds as its test says. Out of bag the rows are
+    split in the same way, and each is answered by the members that did not train on it, of the
+    full ensemble and of the pruned one alike. Two things are assumed there. The rows are taken as
+    independent of each other and of the choice, though a row that certifies did train some of the
+    members that the other rows chose among; by swapping one row that changes little.
+    And what is bounded is the loss between the out-of-bag votes, about a third of the members on
+    either side: a small sub-ensemble loses more that way than whole, so the bound is on the
+    cautious side. ``benchmarks/certificate.py`` counts how often it is wrong.
+
     With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
     other (through pipelines, searches and voting in voting); a member that is no ensemble, or a
     stacking model inside another ensemble, is one member. ``selected_``, ``support_``,

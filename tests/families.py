@@ -225,6 +225,14 @@ if find_spec("lightgbm"):
     _REGRESSORS["lightgbm"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM), {}
     _REGRESSORS["lightgbm-forest"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM_FOREST), {}
 
+if find_spec("catboost"):
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    _CATBOOST = {"depth": 4, "thread_count": 1, "random_seed": 0, "silent": True}
+    _CATBOOST["allow_writing_files"] = False
+    _CLASSIFIERS["catboost"] = lambda: CatBoostClassifier(n_estimators=7, **_CATBOOST), {}
+    _REGRESSORS["catboost"] = lambda: CatBoostRegressor(n_estimators=7, **_CATBOOST), {}
+
 FAMILIES = [
     Family(name, task, make, **options)
     for task in ("binary", "multiclass")

@@ -9,7 +9,7 @@ import sys
 def test_heavy_libraries_are_imported_only_when_used():
     code = (
         "import sys, ensprune\n"
-        "heavy = {'xgboost', 'lightgbm', 'pulp', 'highspy', 'matplotlib', 'tqdm'} & set(sys.modules)\n"
+        "heavy = {'xgboost', 'lightgbm', 'catboost', 'pulp', 'highspy', 'matplotlib', 'tqdm'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "from ensprune.selectors import GreedySelector\n"
         "assert 'pulp' not in sys.modules\n"

@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ensprune.members import open_members
 
 _NO_TREES = ("voting", "stacking", "bagging-lines", "bagging-votes", "bagging-missed", "margins")
+_NO_TREES = (*_NO_TREES, "catboost")  # symmetric, whichever part of one were cut
 TREE_FAMILIES = [f for f in FAMILIES if not any(name in f.name for name in _NO_TREES)]
 OTHERS = [f for f in FAMILIES if f not in TREE_FAMILIES]
 

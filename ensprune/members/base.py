@@ -29,6 +29,7 @@ CostUnit = Literal["members", "nodes", "bytes", "latency"]
 # Families of optional or slow-to-import libraries: the adapter is imported when an object of
 # theirs arrives, not before.
 _LAZY_ADAPTERS = {
+    "catboost": "ensprune.members.catboost",
     "lightgbm": "ensprune.members.lightgbm",
     "xgboost": "ensprune.members.xgboost",
 }
@@ -384,7 +385,8 @@ def open_members(fitted: Any) -> Members:
     fitted : object
         A fitted ensemble: RandomForest, ExtraTrees, Bagging, AdaBoost, GradientBoosting,
         HistGradientBoosting, Voting, Stacking (classifier or regressor); XGBoost's or
-        LightGBM's scikit-learn estimators or a raw ``Booster``; a ``Pipeline``, fitted search,
+        LightGBM's scikit-learn estimators or a raw ``Booster``, CatBoost's estimators; a
+        ``Pipeline``, fitted search,
         ``FrozenEstimator`` or ``CalibratedClassifierCV`` around one of them.
 
     Returns
@@ -421,9 +423,8 @@ def open_members(fitted: Any) -> Members:
     name = type(fitted).__name__
     raise TypeError(
         f"estimator={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
-        "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, voting or stacking "
-        "model, or register "
-        f"an adapter with ensprune.members.open_members.register({name})"
+        "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, CatBoost, voting or "
+        f"stacking model, or register an adapter with ensprune.members.open_members.register({name})"
     )
 
 

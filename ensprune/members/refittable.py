@@ -123,7 +123,7 @@ def no_leaves(members: Members) -> str:
     reason = reasons.get(members.combiner.kind, "its members are not all trees")
     return (
         f"the leaf values of {name} cannot be refitted: {reason}; give a forest, bagged trees, "
-        "gradient boosting, histogram gradient boosting, XGBoost or LightGBM, not calibrated"
+        "gradient boosting, histogram gradient boosting, XGBoost, LightGBM or CatBoost, not calibrated"
     )
 
 

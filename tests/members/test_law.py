@@ -91,7 +91,7 @@ def test_cut_ensemble_is_of_the_class_and_keeps_its_word(family: Family):
     assert type(small) is type(ensemble)
     check_is_fitted(small)
     assert open_members(small).n_members == len(indices)
-    assert clone(small).get_params(False).keys() == ensemble.get_params(False).keys()
+    assert clone(small).get_params(deep=False).keys() == ensemble.get_params(deep=False).keys()
     again = pickle.loads(pickle.dumps(small))
     np.testing.assert_array_equal(again.predict(X), small.predict(X))
     params = small.get_params(deep=False)

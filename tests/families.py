@@ -218,12 +218,15 @@ if find_spec("lightgbm"):
 
     _LIGHTGBM_FOREST = {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1, **_LIGHTGBM}
     _CLASSIFIERS["lightgbm"] = lambda: LGBMClassifier(n_estimators=7, **_LIGHTGBM), {}
-    _CLASSIFIERS["lightgbm-forest"] = (
+    _CLASSIFIERS["averaging-lightgbm"] = (
         lambda: LGBMClassifier(n_estimators=7, **_LIGHTGBM_FOREST),
         {},
     )
     _REGRESSORS["lightgbm"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM), {}
-    _REGRESSORS["lightgbm-forest"] = lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM_FOREST), {}
+    _REGRESSORS["averaging-lightgbm"] = (
+        lambda: LGBMRegressor(n_estimators=7, **_LIGHTGBM_FOREST),
+        {},
+    )
 
 if find_spec("catboost"):
     from catboost import CatBoostClassifier, CatBoostRegressor
@@ -232,6 +235,8 @@ if find_spec("catboost"):
     _CATBOOST["allow_writing_files"] = False
     _CLASSIFIERS["catboost"] = lambda: CatBoostClassifier(n_estimators=7, **_CATBOOST), {}
     _REGRESSORS["catboost"] = lambda: CatBoostRegressor(n_estimators=7, **_CATBOOST), {}
+
+BOOSTED = ("boosting", "hist", "xgboost", "lightgbm", "catboost")  # their names start so
 
 FAMILIES = [
     Family(name, task, make, **options)

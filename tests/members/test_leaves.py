@@ -26,7 +26,7 @@ from ensprune.members.refittable import HasLeaves, open_leaves
 TREES = {
     *("forest", "forest-leaf5", "extra-trees", "bagging", "boosting", "boosting-zero"),
     *("boosting-init", "hist-boosting", "hist-poisson", "pipeline", "search", "xgboost"),
-    *("lightgbm", "lightgbm-forest", "catboost"),
+    *("lightgbm", "averaging-lightgbm", "catboost"),
 }
 MEDIANS = {"boosting-regression"}  # fitted under Huber's loss
 REFITTABLE = [f for f in FAMILIES if f.name in TREES and f.id not in MEDIANS]

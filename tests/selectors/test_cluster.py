@@ -9,7 +9,7 @@ from ensprune import EnsemblePruner, prune
 from ensprune.selectors import ClusterSelector, RandomSelector
 from ensprune.selectors.cluster import distances
 
-from ..families import FAMILIES, fitted
+from ..families import BOOSTED, FAMILIES, fitted
 from .test_ordering import averaging, random_problem, voting
 
 KINDS = [
@@ -110,7 +110,7 @@ def test_every_family_is_clustered_or_refused(family):
     ensemble, X, y = fitted(family)
     for kind in ("agglomerative", "kmeans"):
         selector = ClusterSelector(kind, random_state=0)
-        if family.name.startswith(("boosting", "xgboost", "hist")):
+        if family.name.startswith(BOOSTED):
             with pytest.raises(ValueError, match="stages of gradient boosting have none"):
                 prune(ensemble, X, y, target_size=2, selector=selector)
         else:

@@ -26,7 +26,7 @@ from ensprune.selectors.ordering.plurality import DiversityRegularised
 from ensprune.selectors.ordering.ranking import MarginDiversity
 from ensprune.selectors.ordering.signature import MarginDistance
 
-from ..families import FAMILIES, fitted
+from ..families import BOOSTED, FAMILIES, fitted
 
 ALL = criterion_names()
 REGRESSION = criterion_names(regression=True)
@@ -391,7 +391,7 @@ def test_what_a_member_says_where_it_may_not_speak_is_not_heard(criterion):
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
 def test_every_family_is_ordered_or_refused(family):
     ensemble, X, y = fitted(family)
-    boosts = family.name.startswith(("boosting", "xgboost", "hist"))
+    boosts = family.name.startswith(BOOSTED)
     for criterion in REGRESSION if family.task == "regression" else ("drep", "orientation"):
         selector = OrderingSelector(criterion)
         if boosts:

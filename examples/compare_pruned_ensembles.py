@@ -16,47 +16,18 @@ Run it from anywhere: ``python compare_pruned_ensembles.py --help`` lists the op
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, clone
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    AdaBoostRegressor,
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import get_scorer
-from sklearn.model_selection import GroupShuffleSplit
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, StandardScaler
-from sklearn.svm import SVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from xgboost import XGBClassifier, XGBRegressor
+from sklearn.preprocessing import LabelEncoder
 
-from ensprune import EnsemblePruner
+from ensprune.comparison import Comparison, Task, compare, families, row_groups, split, table
 from ensprune.datasets import load_concrete, load_flights, load_hpc, load_lending_club
-from ensprune.members import open_members
 
 # name -> loader, scikit-learn scoring, how the table calls it
 DATASETS: dict[str, tuple[Callable[..., Any], str, str]] = {
@@ -65,82 +36,8 @@ DATASETS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "concrete": (load_concrete, "r2", "R2"),
     "lending_club": (load_lending_club, "roc_auc", "ROC AUC"),
 }
-Judge = Callable[[BaseEstimator], float]
-COMPETITORS = ("full", "pruned", "first K", "random K", "retrained")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One data set, split; ``groups`` numbers the distinct training rows."""
-
-    name: str
-    scoring: str
-    metric: str
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-    groups: np.ndarray
-
-    @property
-    def classifies(self) -> bool:
-        return self.y_train.dtype.kind == "i"
-
-    def score(self, estimator: BaseEstimator) -> float:
-        return get_scorer(self.scoring)(estimator, self.X_test, self.y_test)
-
-
-@dataclass(frozen=True)
-class Family:
-    """An ensemble, the share of members to keep, and the honest baseline.
-
-    ``retrained(k, judge)`` gives an unfitted ensemble of ``k`` members; ``judge`` tells the
-    validation score of an unfitted candidate, greater is better.
-    """
-
-    name: str
-    ensemble: BaseEstimator
-    share: float
-    retrained: Callable[[int, Judge], BaseEstimator]
-    n_draws: int = 1  # ensembles whose mean score is the baseline's
-
-    def draws(self, seed: int) -> list[dict[str, int]]:
-        """Parameters that make each baseline another draw."""
-        if self.n_draws == 1:
-            return [{}]
-        return [{"random_state": seed + 1 + draw} for draw in range(self.n_draws)]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One line of the table."""
-
-    dataset: str
-    metric: str
-    ensemble: str
-    members: tuple[int, int]  # full, pruned
-    size: tuple[int, int]  # bytes
-    seconds: tuple[float, float]
-    scores: dict[str, float]
-
-    @property
-    def smaller(self) -> float:
-        return self.size[0] / self.size[1]
-
-    @property
-    def faster(self) -> float:
-        return self.seconds[0] / self.seconds[1]
-
 
 # --- data ----------------------------------------------------------------------------------------
-
-
-def split(X: np.ndarray, groups: np.ndarray, n_train: int, seed: int) -> Any:
-    """Row numbers of two parts in random order; copies of a row stay together."""
-    share = 1 - n_train / len(X)
-    parts = next(GroupShuffleSplit(1, test_size=share, random_state=seed).split(X, groups=groups))
-    # It keeps the order of the file, which cross-validation inside stacking must not see.
-    return [np.random.default_rng(seed).permutation(part) for part in parts]
 
 
 def prepare(name: str, n_train: int, seed: int) -> Task:
@@ -149,8 +46,8 @@ def prepare(name: str, n_train: int, seed: int) -> Task:
     X, y = loader(return_X_y=True)
     if y.dtype.kind == "U":
         y = LabelEncoder().fit_transform(y)  # XGBoost wants numbers
-    groups = pd.util.hash_pandas_object(pd.DataFrame(X), index=False).to_numpy()
-    train, test = split(X, groups, min(n_train, 3 * len(X) // 4), seed)
+    groups = row_groups(X)
+    train, test = split(groups, min(n_train, 3 * len(X) // 4), seed)
     # GradientBoosting takes no NaN; all get the same rows.
     imputer = SimpleImputer(strategy="median").fit(X[train])
     return Task(
@@ -165,222 +62,7 @@ def prepare(name: str, n_train: int, seed: int) -> Task:
     )
 
 
-# --- ensembles -----------------------------------------------------------------------------------
-
-
-def families(classifies: bool, seed: int) -> list[Family]:
-    """The six ensembles; averages are cut to a tenth, the others less."""
-    if classifies:
-        tree: Any = DecisionTreeClassifier
-        bagging: Any = BaggingClassifier
-        forest: Any = RandomForestClassifier
-        ada: Any = AdaBoostClassifier
-        boosting: Any = GradientBoostingClassifier
-        xgb: Any = XGBClassifier
-    else:
-        tree, bagging, forest = DecisionTreeRegressor, BaggingRegressor, RandomForestRegressor
-        ada, boosting, xgb = AdaBoostRegressor, GradientBoostingRegressor, XGBRegressor
-
-    boosted_tree = tree(max_depth=4 if classifies else 8, random_state=seed)
-    return [
-        averaging("Bagging", bagging(tree(), 100, random_state=seed)),
-        averaging("RandomForest", forest(100, min_samples_leaf=2, random_state=seed)),
-        summing(
-            "AdaBoost",
-            ada(boosted_tree, n_estimators=50, learning_rate=0.3, random_state=seed),
-            share=1 / 5,
-        ),
-        summing(
-            "GradientBoosting",
-            boosting(n_estimators=100, max_features="sqrt", subsample=0.7, random_state=seed),
-            share=1 / 3,
-        ),
-        summing(
-            "XGBoost",
-            xgb(n_estimators=100, learning_rate=0.1, n_jobs=1, random_state=seed),
-            share=1 / 3,
-        ),
-        stacking(classifies, seed),
-    ]
-
-
-def averaging(name: str, ensemble: Any) -> Family:
-    """Forests and bagging: fewer members are just fewer members."""
-
-    def retrained(k: int, judge: Judge) -> BaseEstimator:
-        return clone(ensemble).set_params(n_estimators=k)
-
-    return Family(name, ensemble, 0.1, retrained, n_draws=5)
-
-
-def summing(name: str, ensemble: Any, share: float) -> Family:
-    """Boosting: fewer rounds want a higher learning rate."""
-
-    def retrained(k: int, judge: Judge) -> BaseEstimator:
-        rates = [factor * ensemble.learning_rate for factor in (1, 2, 3, 5)]
-        candidates = [
-            clone(ensemble).set_params(n_estimators=k, learning_rate=rate) for rate in rates
-        ]
-        return max(candidates, key=judge)
-
-    return Family(name, ensemble, share, retrained)
-
-
-def stacking(classifies: bool, seed: int) -> Family:
-    """Six learners under a linear model."""
-    if classifies:
-        learners: dict[str, Any] = {
-            "linear": make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky")),
-            "bayes": GaussianNB(),
-            "neighbours": make_pipeline(StandardScaler(), KNeighborsClassifier(15)),
-            "tree": DecisionTreeClassifier(max_depth=6, random_state=seed),
-            "forest": ExtraTreesClassifier(20, min_samples_leaf=3, random_state=seed),
-            "boosting": XGBClassifier(n_estimators=30, n_jobs=1, random_state=seed),
-        }
-        kind: Any = StackingClassifier
-        final: Any = LogisticRegression(solver="newton-cholesky")
-    else:
-        learners = {
-            "linear": make_pipeline(StandardScaler(), Ridge()),
-            "kernel": make_pipeline(StandardScaler(), SVR(C=50)),
-            "neighbours": make_pipeline(StandardScaler(), KNeighborsRegressor()),
-            "tree": DecisionTreeRegressor(max_depth=8, random_state=seed),
-            "forest": ExtraTreesRegressor(20, random_state=seed),
-            "boosting": XGBRegressor(n_estimators=30, n_jobs=1, random_state=seed),
-        }
-        kind, final = StackingRegressor, Ridge()
-
-    def stack(names: Iterable[str]) -> Any:
-        return kind([(name, learners[name]) for name in names], final_estimator=final, cv=3)
-
-    def retrained(k: int, judge: Judge) -> BaseEstimator:
-        return stack(sorted(learners, key=lambda name: judge(learners[name]), reverse=True)[:k])
-
-    return Family("Stacking", stack(learners), 1 / 2, retrained)
-
-
-# --- competitors ---------------------------------------------------------------------------------
-
-
-def compare(task: Task, family: Family, share: float, seed: int) -> Comparison:
-    """Fit, prune, and score all competitors on the test rows."""
-    X, y = task.X_train, task.y_train
-    pruner = EnsemblePruner(
-        family.ensemble, target_size=share, scoring=task.scoring, random_state=seed
-    )
-    # Forests and bagging are judged out of bag: they saw all rows. The others gave a quarter away.
-    saw_all = getattr(family.ensemble, "bootstrap", False)
-    pruner.fit(X, y)
-    full = pruner.estimator_ if saw_all else clone(family.ensemble).fit(X, y)
-    pruned = pruner.pruned_estimator_
-    k = pruner.n_members_
-
-    members = open_members(full)
-    members.set_training_data(X, y)  # for stacking: its final estimator is refitted
-    rng = np.random.default_rng(seed)
-    draws = [rng.choice(members.n_members, k, replace=False) for _ in range(5)]
-
-    baseline = family.retrained(k, validation_judge(task, seed))
-    retrained = [clone(baseline).set_params(**draw).fit(X, y) for draw in family.draws(seed)]
-    seconds = predict_seconds([full, pruned], task.X_test)
-    return Comparison(
-        task.name,
-        task.metric,
-        family.name,
-        members=(members.n_members, k),
-        size=(len(pickle.dumps(full)), len(pickle.dumps(pruned))),
-        seconds=(seconds[0], seconds[1]),
-        scores={
-            "full": task.score(full),
-            "pruned": task.score(pruned),
-            "first K": task.score(members.subset(np.arange(k))),
-            "random K": float(np.mean([task.score(members.subset(draw)) for draw in draws])),
-            "retrained": float(np.mean([task.score(fitted) for fitted in retrained])),
-        },
-    )
-
-
-def validation_judge(task: Task, seed: int) -> Judge:
-    """Score of an unfitted candidate: fitted on three quarters of the training rows."""
-    fit, held_out = split(task.X_train, task.groups, 3 * len(task.X_train) // 4, seed)
-    scorer = get_scorer(task.scoring)
-
-    def judge(candidate: BaseEstimator) -> float:
-        fitted = clone(candidate).fit(task.X_train[fit], task.y_train[fit])
-        return scorer(fitted, task.X_train[held_out], task.y_train[held_out])
-
-    return judge
-
-
-def predict_seconds(fitted: Sequence[Any], X: np.ndarray, repeats: int = 3) -> list[float]:
-    """Median seconds per call of ``predict``, taking turns so that all meet the same weather."""
-    taken: list[list[float]] = [[] for _ in fitted]
-    for _ in range(repeats):
-        for times, estimator in zip(taken, fitted, strict=True):
-            start = time.perf_counter()
-            estimator.predict(X)
-            times.append(time.perf_counter() - start)
-    return [float(np.median(times)) for times in taken]
-
-
-# --- report --------------------------------------------------------------------------------------
-
-
-def table(comparisons: Sequence[Comparison]) -> str:
-    """All comparisons as text, a block per data set; ``*`` marks the best with K members."""
-    names = "".join(f"{name:>8} " for name in COMPETITORS).rstrip()
-    header = [
-        f"{'':25} |{'pickle':>16}{'':6} |{'predict, ms':>14}{'':5} |{'test score':>25}",
-        f"{'ensemble':17}{'members':>8} |{'full':>8}{'pruned':>8}{'ratio':>6} |"
-        f"{'full':>7}{'pruned':>7}{'ratio':>6} |{names}",
-    ]
-    lines = list(header)
-    for number, row in enumerate(comparisons):
-        if number == 0 or row.dataset != comparisons[number - 1].dataset:
-            title = f"-- {row.dataset}, {row.metric} "
-            lines.append(title.ljust(max(map(len, header)) + 1, "-"))
-        lines.append(table_line(row))
-    return "\n".join([*lines, "", *notes(comparisons)])
-
-
-def table_line(row: Comparison) -> str:
-    """One comparison as a line of the table."""
-    best = max(round(row.scores[name], 3) for name in COMPETITORS[1:])
-    scores = "".join(
-        f"{row.scores[name]:>8.3f}"
-        + ("*" if name != "full" and round(row.scores[name], 3) == best else " ")
-        for name in COMPETITORS
-    )
-    milliseconds = "".join(f"{1000 * seconds:>7.1f}" for seconds in row.seconds)
-    sizes = "".join(f"{byte_size(size):>8}" for size in row.size)
-    return (
-        f"{row.ensemble:17}{f'{row.members[0]}>{row.members[1]}':>8} |"
-        f"{sizes}{row.smaller:>5.1f}x |{milliseconds}{row.faster:>5.1f}x |{scores}"
-    ).rstrip()
-
-
-def notes(comparisons: Sequence[Comparison]) -> list[str]:
-    """What the columns are, and a count of who won."""
-
-    def wins(kept: Iterable[str], over: str) -> str:
-        rows = [row for row in comparisons if row.ensemble in kept]
-        won = sum(row.scores["pruned"] > row.scores[over] for row in rows)
-        return f"{won} of {len(rows)}"
-
-    averages = ("Bagging", "RandomForest")
-    boosted = ("AdaBoost", "GradientBoosting", "XGBoost")
-    return [
-        "Higher is better; * is the best with K members. retrained: K members fitted afresh on all",
-        "training rows (Bagging, RandomForest: mean of 5 such; boosting: best of 4 learning rates;",
-        "Stacking: best K learners). random K: mean of 5 draws. One split of the data: differences of",
-        "0.01 and more may be chance, and other splits (--seed) count other winners.",
-        f"pruned beats retrained: Bagging and RandomForest {wins(averages, 'retrained')}, "
-        f"boosting {wins(boosted, 'retrained')}, Stacking {wins(['Stacking'], 'retrained')}.",
-    ]
-
-
-def byte_size(size: float) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+# --- figure --------------------------------------------------------------------------------------
 
 
 def figure(comparisons: Sequence[Comparison], path: Path) -> bool:
@@ -504,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     steps = [
         delayed(compare)(task, family, options.size or family.share, options.seed)
         for task in tasks
-        for family in families(task.classifies, options.seed)
+        for family in families(task.y_train.dtype.kind == "i", options.seed).values()
     ]
     results = Parallel(n_jobs=options.jobs, return_as="generator")(steps)
     comparisons = list(progress(results, len(steps)))

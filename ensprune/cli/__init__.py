@@ -1,0 +1,1 @@
+"""The command ``ensprune``: prune, inspect and compare models from a shell."""

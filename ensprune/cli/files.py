@@ -47,6 +47,7 @@ def write_all(writers: Mapping[Path, Writer]) -> None:
         If the system refuses.
     """
     staged: list[tuple[Path, Path]] = []
+    done: list[str] = []
     try:
         for path, write in writers.items():
             target = path.resolve()  # a link stays a link
@@ -58,9 +59,12 @@ def write_all(writers: Mapping[Path, Writer]) -> None:
             _settle(temporary, target)
         for temporary, target in staged:
             os.replace(temporary, target)
+            done.append(str(target))
     except OSError as error:
-        names = ", ".join(map(str, writers))
-        raise CommandError(f"cannot write {names}: {reason(error)}; nothing was written") from error
+        written = ", ".join(done) or "nothing"
+        names = ", ".join(str(path) for path in writers)
+        message = f"cannot write {names}: {reason(error)}; {written} was written"
+        raise CommandError(message) from error
     finally:
         for temporary, _ in staged:
             temporary.unlink(missing_ok=True)

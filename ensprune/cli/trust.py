@@ -154,8 +154,8 @@ def _flat(members: Any) -> list[Any]:
 
 
 def _check_tree(tree: Any, n_features: int) -> None:
-    if not 0 < tree.node_count <= tree.capacity:
-        raise ValueError("a tree has fewer nodes than it says")
+    if tree.node_count < 1:
+        raise ValueError("a tree has no nodes")
     if tree.n_features != n_features:
         raise ValueError("a tree was grown on other columns than its estimator")
     inner = tree.children_left != -1

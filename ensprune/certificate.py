@@ -77,13 +77,13 @@ class Certificate:
                 f"{self.tolerance:g} of {self.metric} with {100 * self.confidence:g} % confidence, on "
                 f"{rows}"
             )
-        lost = f"{self.metric} lost at most {_up(self.bound):g}"
+        lost = f"{self.metric} lost at most {rounded_up(self.bound):g}"
         if self.bound <= 0:
-            lost = f"{self.metric} gained at least {-_up(self.bound):g}"
+            lost = f"{self.metric} gained at least {-rounded_up(self.bound):g}"
         return f"{kept}; {lost} with {100 * self.confidence:g} % confidence, on {rows}"
 
 
-def _up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """Rounded up to three significant digits: a bound must not look better than it is."""
     if value == 0 or not math.isfinite(value):
         return value

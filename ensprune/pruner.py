@@ -195,6 +195,9 @@ default="members"
     ensemble of which nothing is left is dropped. Nothing is out of bag then. For ensembles with no
     ensemble inside, such as forests, nothing changes.
 
+    For its :meth:`report` a fitted pruner keeps a few of the rows that judged the members, at most
+    1,000 and about a megabyte of them; ``pruned_estimator_`` keeps none.
+
     References
     ----------
     Breiman, "Out-of-bag estimation", technical report, UC Berkeley (1996). Caruana et al.,
@@ -492,7 +495,8 @@ default="members"
         judge = certification or validation
         self.score_full_, se_full = judge.score_full()
         se_pruned = chosen.score_se if self._refinement is None else float("nan")
-        self._judged = Judged.on(judge.X, se_full, se_pruned, judge.mask is not None)
+        role = "chose" if certification is None else "certified"
+        self._judged = Judged.on(judge.X, role, se_full, se_pruned, judge.mask is not None)
         self.score_pruned_ = chosen.score if self._refinement is None else chosen.score_refined
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost

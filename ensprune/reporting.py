@@ -6,7 +6,6 @@ The report itself is in ``inspection/``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,9 @@ class Judged:
         A few of them.
     n_rows : int
         How many there were.
+    role : {"chose", "certified", "held out", "trained"}
+        What else they were for: members were chosen by them, or the choice certified; or nothing
+        but to score, or everything.
     out_of_bag : bool
         Whether each row was scored only by members that had not seen it.
     se_full, se_pruned : float
@@ -42,16 +44,43 @@ class Judged:
 
     rows: Any
     n_rows: int
+    role: str
     out_of_bag: bool
     se_full: float
     se_pruned: float
 
     @classmethod
     def on(
-        cls, X: Any, se_full: float = nan, se_pruned: float = nan, out_of_bag: bool = False
+        cls, X: Any, role: str, se_full: float, se_pruned: float, out_of_bag: bool = False
     ) -> Judged:
         """The record of rows ``X``."""
-        return cls(few_rows(X), _num_samples(X), out_of_bag, se_full, se_pruned)
+        return cls(few_rows(X), _num_samples(X), role, out_of_bag, se_full, se_pruned)
+
+    def __str__(self) -> str:
+        """The rows in a few words, for axes."""
+        name = {"certified": "certification rows", "trained": "training rows"}.get(
+            self.role, "validation rows"
+        )
+        if not self.out_of_bag:
+            return name
+        return f"{name}, out of bag" if self.role == "certified" else "out of bag"
+
+    @property
+    def sentence(self) -> str:
+        """The rows, and what that means for scores on them."""
+        kind = "training" if self.out_of_bag or self.role == "trained" else "validation"
+        said = f"on {self.n_rows:,} {kind} rows{', out of bag' if self.out_of_bag else ''}"
+        if self.role == "certified":
+            return f"{said}, which had no part in choosing"
+        if self.role == "held out":
+            return f"{said}, which had no part in training and pruning"
+        if self.role == "trained":
+            said += ", which flatters"
+        else:
+            said += ", which also chose what is kept"
+        if self.out_of_bag:
+            said += ", each judged by the members that have not seen it"
+        return f"{said}; report(X_test, y_test) scores test rows"
 
 
 def few_rows(X: Any) -> Any:

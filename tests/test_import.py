@@ -13,5 +13,7 @@ def test_heavy_libraries_are_imported_only_when_used():
         "assert not heavy, heavy\n"
         "from ensprune.selectors import GreedySelector\n"
         "assert 'pulp' not in sys.modules\n"
+        "import ensprune.inspection\n"
+        "assert 'matplotlib' not in sys.modules and 'ensprune.mlp' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..certificate import rounded_up
 from .drawing import BLUE, GREEN, ORANGE, axes_for
 from .subject import PathCurve, subject_of
 
@@ -170,7 +171,10 @@ class PruningPathDisplay:
         (line,) = ax.plot(x, score, color=colour, marker=marker, label=label, zorder=3)
         se = points["score_se"].to_numpy()
         if np.isfinite(se).any():
-            band = ax.fill_between(x, score - se, score + se, color=colour, alpha=0.15, linewidth=0)
+            shade = 0.15 if alone else 0.08
+            band = ax.fill_between(
+                x, score - se, score + se, color=colour, alpha=shade, linewidth=0
+            )
             if alone:
                 band.set_label("± 1 standard error")
         refined = points["score_refined"].notna().to_numpy()
@@ -189,10 +193,11 @@ class PruningPathDisplay:
     def _full(self, ax: Any, curves: list[PathCurve], alone: bool) -> None:
         """A line at the full ensemble's score, one for all where it is the same."""
         scores = list(dict.fromkeys(curve.score_full for curve in curves))
+        whole = "all members" if "size" in curves[0].units else "whole network"
         for position, score in enumerate(scores):
-            label = None if position else "full estimator"
+            label = None if position else whole
             if alone:
-                label = f"full {curves[0].name}: {score:.4g}"
+                label = f"{whole}: {score:.4g}"
             colour = "black" if len(scores) == 1 else self.lines_[position].get_color()
             ax.axhline(score, color=colour, linestyle="--", linewidth=1, label=label, zorder=2)
 
@@ -201,7 +206,7 @@ class PruningPathDisplay:
         if certificate is None or not np.isfinite(certificate.bound):
             return
         chosen = float(curve.points[self.x].iloc[curve.chosen])
-        sure = f"with {100 * certificate.confidence:g} % confidence"
+        sure = f"({100 * certificate.confidence:g} % confidence)"
         if certificate.tolerance is None:
             low = curve.score_full - certificate.bound
             ax.vlines(
@@ -209,9 +214,9 @@ class PruningPathDisplay:
                 low,
                 curve.score_full,
                 color=GREEN,
-                linewidth=6,
-                alpha=0.35,
-                label=f"certified: at most {certificate.bound:.2g} lost {sure}",
+                linewidth=7,
+                alpha=0.4,
+                label=f"certified: {rounded_up(certificate.bound):g} lost at most {sure}",
                 zorder=2,
             )
         elif certificate.size < certificate.size_full:
@@ -221,7 +226,7 @@ class PruningPathDisplay:
                 color=GREEN,
                 alpha=0.12,
                 linewidth=0,
-                label=f"certified: at most {certificate.tolerance:g} lost {sure}",
+                label=f"certified: {certificate.tolerance:g} lost at most {sure}",
                 zorder=0,
             )
             low = curve.score_full - certificate.tolerance
@@ -262,9 +267,10 @@ class PruningPathDisplay:
             from matplotlib.ticker import PercentFormatter
 
             ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-        elif sizes.max() >= 10_000:
-            from matplotlib.ticker import StrMethodFormatter
+        elif sizes.max() >= 10:
+            from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         units = list(dict.fromkeys(curve.units[self.x] for curve in curves))
         rows = list(dict.fromkeys(curve.rows for curve in curves))
@@ -276,6 +282,7 @@ class PruningPathDisplay:
             bbox_to_anchor=(0, 1),
             borderaxespad=0.2,
             ncols=2,
+            columnspacing=1.2,
             fontsize="small",
             frameon=False,
         )

@@ -206,7 +206,7 @@ def make_report(
         full = with_interval(curve.score_full, judged.se_full, subject.scorer, judged.n_rows)
         pruned = with_interval(curve.score_pruned, judged.se_pruned, subject.scorer, judged.n_rows)
         change = Estimate(curve.score_pruned - curve.score_full)
-        scored_on = _rows_of_fit(subject)
+        scored_on = judged.sentence
     else:
         y, weight = _checked(X, y, sample_weight)
         full, pruned, change = compared(subject.scorer, subject.full, subject.pruned, X, y, weight)
@@ -240,17 +240,6 @@ def _checked(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     return y, sample_weight
-
-
-def _rows_of_fit(subject: Subject) -> str:
-    judged = subject.judged
-    which = "training rows, out of bag" if judged.out_of_bag else "validation rows"
-    if subject.curve.certificate is not None:
-        return f"on {judged.n_rows:,} {which}, which had no part in choosing"
-    said = f"on {judged.n_rows:,} {which}, which also chose what is kept"
-    if judged.out_of_bag:
-        said += ", each judged by the members that have not seen it"
-    return f"{said}; report(X_test, y_test) scores test rows"
 
 
 def _quantities(subject: Subject, X: Any) -> tuple[Quantity, ...]:

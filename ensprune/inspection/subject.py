@@ -127,13 +127,10 @@ def _of_ensemble(pruner: Any) -> Subject:
         return counts
 
     judged = pruner._judged
-    rows = "certification rows" if pruner.certificate_ is not None else "validation rows"
-    if judged.out_of_bag:
-        rows = "out of bag" if pruner.certificate_ is None else f"{rows}, out of bag"
     curve = PathCurve(
         name=type(pruner.estimator_).__name__,
         metric=metric_name(pruner.scoring, scorer),
-        rows=rows,
+        rows=str(judged),
         points=pruner.path_.to_frame()[["size", "cost", "score", "score_se", "score_refined"]],
         chosen=chosen,
         units={"size": "Members", "cost": _UNITS.get(unit, "Cost")},
@@ -155,7 +152,7 @@ def _of_network(pruner: Any) -> Subject:
     curve = PathCurve(
         name=type(full).__name__,
         metric=metric_name(pruner.scoring, scorer),
-        rows="validation rows",
+        rows=str(pruner._judged),
         points=points,
         chosen=len(points) - 1,
         units={

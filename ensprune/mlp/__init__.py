@@ -1,5 +1,7 @@
 """Weight-level pruning of multi-layer perceptrons: sparse and narrow networks."""
 
+from typing import TYPE_CHECKING, Any
+
 from ensprune.mlp.compress import compress
 from ensprune.mlp.criteria import weight_scores
 from ensprune.mlp.ensemble import prune_member_weights
@@ -13,7 +15,10 @@ from ensprune.mlp.path import SparsityPath, SparsityStep
 from ensprune.mlp.pruner import MLPPruner
 from ensprune.mlp.schedules import schedule_fractions
 from ensprune.mlp.scopes import erk_sparsities
-from ensprune.mlp.sensitivity import SensitivityDisplay, sensitivity
+from ensprune.mlp.sensitivity import sensitivity
+
+if TYPE_CHECKING:
+    from ensprune.inspection.sensitivity import SensitivityDisplay
 
 __all__ = [
     "MLPPruner",
@@ -38,3 +43,12 @@ __all__ = [
     "sensitivity",
     "weight_scores",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Pictures are drawn elsewhere, and networks do not import what draws them.
+    if name == "SensitivityDisplay":
+        from ensprune.inspection.sensitivity import SensitivityDisplay
+
+        return SensitivityDisplay
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -281,6 +281,13 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         check_weights_are_dense_and_finite(full)
         self.estimator_ = full
         self._prune(full, early, rows[train], target[train], held_X, held_y, rng)
+        score, held_y = self._scorer(full), np.asarray(held_y)
+        se_full, se_pruned = (
+            error_on(score, Replay.of(network, held_X), held_X, held_y)
+            for network in (full, self.pruned_estimator_)
+        )
+        role = "trained" if X_val is None and len(held) == len(target) else "held out"
+        self._judged = Judged.on(held_X, role, se_full, se_pruned)
         return self
 
     def _split(self, y, stratify, X_val, y_val, rng):
@@ -357,11 +364,6 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         self.layer_sparsities_ = np.array([1 - m.mean() for m in masks])
         self.path_ = SparsityPath(tuple(steps))
         self.score_pruned_ = steps[-1].score
-        se_full, se_pruned = (
-            error_on(score, Replay.of(fitted, X_val), X_val, np.asarray(y_val))
-            for fitted in (full, net)
-        )
-        self._judged = Judged.on(X_val, se_full, se_pruned)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""Sensitivity: how the score falls when one layer alone is pruned, as a frame and as a figure."""
+"""Sensitivity: how the score falls when one layer alone is pruned; ``inspection`` draws it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def sensitivity(
     -------
     pandas.DataFrame of shape (n_sparsities, n_layers)
         Scores; the index is the sparsity, one column "layer 0", "layer 1", ... for each layer.
-        ``SensitivityDisplay(frame).plot()`` draws it.
+        :class:`ensprune.inspection.SensitivityDisplay` draws it.
 
     Raises
     ------
@@ -106,69 +106,3 @@ def sensitivity(
     table = np.reshape(found, (len(grid), len(scores)))
     columns = [f"layer {layer}" for layer in range(len(scores))]
     return pd.DataFrame(table, index=pd.Index(grid, name="sparsity"), columns=columns)
-
-
-class SensitivityDisplay:
-    """Draw what :func:`sensitivity` found: one curve of score against sparsity per layer.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        From :func:`sensitivity`.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-    lines_ : list of matplotlib Line2D
-    """
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-
-    @classmethod
-    def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, ax: Any = None, **options: Any
-    ) -> SensitivityDisplay:
-        """Compute :func:`sensitivity` with `options` and draw it.
-
-        Parameters
-        ----------
-        estimator, X, y
-            As in :func:`sensitivity`.
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-        **options
-            Keyword arguments of :func:`sensitivity`.
-
-        Returns
-        -------
-        SensitivityDisplay
-        """
-        return cls(sensitivity(estimator, X, y, **options)).plot(ax=ax)
-
-    def plot(self, *, ax: Any = None) -> SensitivityDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        SensitivityDisplay
-            Itself, with `ax_`, `figure_` and `lines_` set.
-        """
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots()[1]
-        self.lines_ = [
-            ax.plot(self.frame.index, self.frame[name], marker="o", markersize=3, label=name)[0]
-            for name in self.frame.columns
-        ]
-        ax.set(xlabel="Sparsity of this layer alone", ylabel="Score")
-        ax.legend()
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

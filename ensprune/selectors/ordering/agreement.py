@@ -8,11 +8,39 @@ from .ballots import Ballots
 from .criterion import Criterion, register_criterion
 
 
+def pairwise_agreement(ballots: Ballots) -> tuple[np.ndarray, np.ndarray]:
+    """How often the members of every pair agree on the samples both speak for.
+
+    Parameters
+    ----------
+    ballots : Ballots
+
+    Returns
+    -------
+    observed : ndarray of shape (n_members, n_members), dtype float64
+        The weighted share of samples with the same label; NaN where no sample is shared.
+    chance : ndarray of shape (n_members, n_members), dtype float64
+        What it would be if both labelled independently as often as they do.
+    """
+    n_members = ballots.n_members
+    speaks = ballots.speaks.astype(np.float64)
+    shared = (speaks * ballots.weight) @ speaks.T
+    scale = np.divide(1.0, shared, out=np.full_like(shared, np.nan), where=shared > 0)
+    observed = np.zeros((n_members, n_members))
+    chance = np.zeros((n_members, n_members))
+    for label in range(ballots.n_classes):
+        voted = ((ballots.predictions == label) & ballots.speaks) * ballots.weight
+        observed += voted @ ((ballots.predictions == label) & ballots.speaks).T
+        # How often the first says so where the second speaks too, and the other way round.
+        share = (voted @ speaks.T) * scale
+        chance += share * share.T
+    return observed * scale, chance
+
+
 def pairwise_kappa(ballots: Ballots) -> np.ndarray:
     """Cohen's kappa of every pair of members on the samples both speak for.
 
-    ``kappa = (observed - chance) / (1 - chance)``: the weighted share of samples with the same
-    label, and what it would be if both labelled independently as often as they do.
+    ``kappa = (observed - chance) / (1 - chance)``, see :func:`pairwise_agreement`.
 
     Parameters
     ----------
@@ -23,20 +51,8 @@ def pairwise_kappa(ballots: Ballots) -> np.ndarray:
     ndarray of shape (n_members, n_members), dtype float64
         1 where agreement is certain by chance alone, or no sample is shared.
     """
-    n_members = ballots.n_members
-    speaks = ballots.speaks.astype(np.float64)
-    shared = (speaks * ballots.weight) @ speaks.T
-    scale = np.divide(1.0, shared, out=np.zeros_like(shared), where=shared > 0)
-    observed = np.zeros((n_members, n_members))
-    chance = np.zeros((n_members, n_members))
-    for label in range(ballots.n_classes):
-        voted = ((ballots.predictions == label) & ballots.speaks) * ballots.weight
-        observed += voted @ ((ballots.predictions == label) & ballots.speaks).T
-        # How often the first says so where the second speaks too, and the other way round.
-        share = (voted @ speaks.T) * scale
-        chance += share * share.T
-    observed *= scale
-    certain = (1.0 - chance < 1e-12) | (shared == 0)
+    observed, chance = pairwise_agreement(ballots)
+    certain = ~(1.0 - chance >= 1e-12)
     safe = np.where(certain, 1.0, 1.0 - chance)
     return np.where(certain, 1.0, (observed - chance) / safe)
 

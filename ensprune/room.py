@@ -10,6 +10,10 @@ _READING = 1 << 28
 # The least that is left for such a block and for blocks of samples under a limit.
 _LEAST_BLOCK = 1 << 22
 
+# How often the outputs may be there at once: as they were read, in the form that an objective needs,
+# and a part of that for the samples still open.
+_COPIES = 2.5
+
 # Columns of float64 that objectives hold per output, and besides, for every sample.
 _PER_OUTPUT, _BESIDES = 8, 12
 
@@ -63,11 +67,11 @@ class Room:
 
     @property
     def on_disk(self) -> bool:
-        """Whether the outputs, and a part of them cut out by an objective, need a file."""
+        """Whether the outputs, and what an objective makes of them, need a file."""
         if self.limit is None:
             return False
         outputs = self.n_members * self.n_outputs * self.n_samples * self.itemsize
-        return self._held + 2 * outputs + 4 * self._block(_LEAST_BLOCK) > self.limit
+        return self._held + _COPIES * outputs + 4 * self._block(_LEAST_BLOCK) > self.limit
 
     @property
     def reading(self) -> int:

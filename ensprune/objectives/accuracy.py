@@ -9,18 +9,10 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from ..combiner import Combiner
 from ..link import Logistic
-from ..storage import columns_of, release
 from .base import register_objective
+from .margins import Margins
 from .running import LinearObjective
 from .squared import SquaredError
-
-# Samples that a member can turn are gathered anew once they are fewer than this share of those
-# gathered last; those that a few moves can turn come along.
-_WORTH_GATHERING = 0.25
-_MOVES_AHEAD = 1.5
-
-# Above this share of all samples it is not worth it.
-_WORTH_COPYING = 0.7
 
 
 class Accuracy(LinearObjective):
@@ -33,6 +25,12 @@ class Accuracy(LinearObjective):
     ----------
     balanced : bool, default=False
         Weight samples so that every class present counts the same (mean recall).
+
+    Notes
+    -----
+    Single-precision outputs are compared as margins (:class:`~ensprune.objectives.margins.Margins`).
+    Those in double precision are added up member after member as the ensemble does it, so that
+    samples tie where they tie there.
     """
 
     def __init__(self, balanced: bool = False):
@@ -67,19 +65,38 @@ class Accuracy(LinearObjective):
         self, outputs: np.ndarray, offset: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         self._closed = getattr(self.combiner.link, "closed", False)
-        self._lowest, self._highest = _extremes(outputs)
-        self._forget()
+        self._margins: Margins | None = None
+        if outputs.dtype == np.float32:
+            self._margins = Margins(outputs, self._targets, self.combiner, offset, self._weights)
         return outputs, offset
 
-    def _forget(self) -> None:
-        self._open = np.arange(self.n_samples)
-        self._open_outputs: np.ndarray | None = None  # (n_members, n_outputs, n_open)
-        self._base = 0.0  # weight of the samples that are right and not open
+    def _restart(self) -> None:
+        super()._restart()
+        if self._margins is not None:
+            self._margins.restart()
+
+    def _accumulate(self, member: int) -> None:
+        super()._accumulate(member)
+        if self._margins is not None:
+            self._margins.add(member)
+
+    def _prepare(self, drop: bool) -> None:
+        if self._margins is not None:
+            self._margins.look_ahead(drop)
+
+    def _means(self, members: np.ndarray, sign: float) -> np.ndarray:
+        if self._margins is None:
+            return super()._means(members, sign)
+        return self._margins.right_after(members, sign < 0).sum(axis=1)
+
+    def _current(self) -> float:
+        return super()._current() if self._margins is None else float(self._margins.right().sum())
 
     def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
         labels = self._targets[block]
         if isinstance(self.combiner.link, Logistic):
-            return self._positive(raw[0]) == labels
+            positive = raw[0] >= 0 if self._closed else raw[0] > 0
+            return positive == labels
         true = raw.ravel().take(labels * raw.shape[1] + np.arange(raw.shape[1]))
         wrong = np.zeros(raw.shape[1], dtype=bool)
         for position, row in enumerate(raw):
@@ -87,99 +104,6 @@ class Accuracy(LinearObjective):
             # Classes before the true one win a tie against it, as argmax has it.
             wrong |= (row == true) & (position < labels)
         return ~wrong
-
-    def _positive(self, margin: np.ndarray) -> np.ndarray:
-        return margin >= 0 if self._closed else margin > 0
-
-    def _prepare(self, drop: bool) -> None:
-        """Find the samples that one member more (or less) can turn at all.
-
-        With a margin beyond what any member can add or take, a sample stays right, or wrong,
-        whatever the candidate: only the others are open and are looked at for every candidate.
-        """
-        if self._shift is not None or not (self._member_weights > 0).all():
-            return
-        right, wrong = self._decided(drop)
-        undecided = ~(right | wrong)
-        kept = np.zeros(self.n_samples, dtype=bool)
-        kept[self._open] = True
-        few = undecided.sum() < _WORTH_GATHERING * len(self._open)
-        if few or not kept[undecided].all():
-            self._gather(undecided, drop)
-        if self._open_outputs is not None:
-            right[self._open] = False
-            self._base = float(self._weights @ right)
-
-    def _gather(self, undecided: np.ndarray, drop: bool) -> None:
-        """Take the outputs of the samples that are open now, or may be a few moves from now."""
-        right, wrong = self._decided(drop, _MOVES_AHEAD)
-        some = np.flatnonzero(undecided | ~(right | wrong))
-        if len(some) > _WORTH_COPYING * self.n_samples:
-            self._forget()
-            return
-        # By label, so that the true class is one row of a whole stretch of samples.
-        self._open = some[np.argsort(self._targets[some], kind="stable")]
-        self._open_outputs = columns_of(self._outputs, self._open)
-
-    def _decided(self, drop: bool, moves: float = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Which samples are right, and which wrong, after any such moves; (n_samples,) bool."""
-        total, labels = self._total, self._targets
-        low = np.minimum(self._lowest, 0.0) * (moves * self._member_weights.max())
-        high = np.maximum(self._highest, 0.0) * (moves * self._member_weights.max())
-        if drop:
-            low, high = -high, -low
-        # Rounding of the sums must not decide.
-        slack = 1e-6 * (1.0 + np.abs(total).max(axis=0) + np.maximum(high, -low).max(axis=0))
-        if isinstance(self.combiner.link, Logistic):
-            positive = labels == 1
-            least = np.where(positive, total[0] + low[0], -(total[0] + high[0]))
-            most = np.where(positive, total[0] + high[0], -(total[0] + low[0]))
-        else:
-            at = labels, np.arange(self.n_samples)
-            rivals = total - total[at]
-            rivals[at] = -np.inf
-            least = low[at] - (rivals + high).max(axis=0)
-            most = high[at] - (rivals + low).max(axis=0)
-        return least > slack, most < -slack
-
-    def _means(self, members: np.ndarray, sign: float) -> np.ndarray:
-        if self._open_outputs is None:
-            return super()._means(members, sign)
-        means = np.full(len(members), self._base)
-        total = self._total[:, self._open]
-        some = max(1, self._block_bytes // (8 * max(1, total.size)))
-        for first in range(0, len(members), some):
-            batch = members[first : first + some]
-            factors = sign * self._member_weights[batch][:, None, None]
-            raw = self._open_outputs[batch].astype(np.float64)  # (n_batch, n_outputs, n_open)
-            if not (factors == 1.0).all():
-                raw *= factors
-            raw += total
-            if self.combiner.averages:
-                raw /= self._norm + factors
-            means[first : first + some] += self._open_right(raw)
-            release(self._open_outputs)
-        return means
-
-    def _open_right(self, raw: np.ndarray) -> np.ndarray:
-        """Weight of the open samples that each of ``raw`` has right, shape (n_batch,)."""
-        labels, weights = self._targets[self._open], self._weights[self._open]
-        sums = np.zeros(len(raw))
-        for label in range(len(self.combiner.classes)):
-            here = slice(*np.searchsorted(labels, [label, label + 1]))
-            if here.start == here.stop:
-                continue
-            if isinstance(self.combiner.link, Logistic):
-                wrong = self._positive(raw[:, 0, here]) != label
-            else:
-                true = raw[:, label, here]
-                wrong = np.zeros(true.shape, dtype=bool)
-                for rival in range(raw.shape[1]):
-                    if rival != label:
-                        wins = np.greater_equal if rival < label else np.greater
-                        wrong |= wins(raw[:, rival, here], true)
-            sums += weights[here].sum() - wrong @ weights[here]
-        return sums
 
     def add(self, member: int) -> None:
         super().add(member)
@@ -193,16 +117,6 @@ class Accuracy(LinearObjective):
 
     def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
         return None if self._ties is None else self._ties.candidates(drop)
-
-
-def _extremes(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest output of any member, both (n_outputs, n_samples)."""
-    lowest, highest = outputs[0].copy(), outputs[0].copy()
-    for output in outputs[1:]:
-        np.minimum(lowest, output, out=lowest)
-        np.maximum(highest, output, out=highest)
-        release(outputs)
-    return lowest, highest
 
 
 def _classifies(combiner: Combiner) -> bool:

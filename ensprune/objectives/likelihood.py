@@ -22,7 +22,7 @@ _OUTER = 8
 _GROUP = 1 << 10
 
 # Sums of candidates and samples held at a time, in bytes: few calls, and still in cache.
-_TILE_BYTES = 5 << 17
+_TILE_BYTES = 1 << 21
 
 
 class LogLoss(LinearObjective):

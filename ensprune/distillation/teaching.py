@@ -98,8 +98,8 @@ def distill(
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> forest = RandomForestClassifier(100, random_state=0).fit(X, y)
     >>> tree = distill(forest, X, DecisionTreeClassifier(max_leaf_nodes=16), random_state=0)
-    >>> tree.get_n_leaves(), (tree.predict(X) == forest.predict(X)).mean() > 0.95
-    (16, True)
+    >>> print(tree.get_n_leaves(), (tree.predict(X) == forest.predict(X)).mean() > 0.95)
+    16 True
     """
     for argument, given in (("estimator", estimator), ("student", student)):
         if isinstance(given, type):

@@ -47,7 +47,7 @@ def ratio_of(before: float, after: float, better: str, worse: str) -> str:
     Examples
     --------
     >>> ratio_of(10.0, 4.0, "smaller", "larger"), ratio_of(1.0, 1.004, "faster", "slower")
-    ('2.5x smaller', 'same')
+    ('2.50x smaller', 'same')
     """
     if before <= 0 or after <= 0:
         return "same" if before == after else ""

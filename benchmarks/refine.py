@@ -11,7 +11,8 @@ squared error) and the error (misclassified; mean squared error again) of
     f+ref    that one with its leaves refitted at the same strength,
 
 each divided by the full forest's, and at the end on how many (set, seed) pairs which is better.
-Writes a CSV line per forest as it goes and goes on from there when started again. Further sets come from ``--more``, a Python file with ``NAMES`` and a function
+Writes a CSV line per forest as it goes and goes on from there when started again. Further sets come
+from ``--more``, a Python file with ``NAMES`` and a function
 ``load(name, encode=True, max_rows=n) -> (X, y, task)``.
 """
 
@@ -33,7 +34,7 @@ from sklearn.model_selection import train_test_split
 from ensprune import datasets, prune
 from ensprune.leaf_refinement import LeafRefinement
 from ensprune.members import open_members
-from ensprune.refine import Labelled
+from ensprune.refine import Labelled, Opinion
 
 OWN = ("flights", "concrete", "hpc", "lending_club")
 SKLEARN = ("breast_cancer", "digits", "wine", "diabetes")
@@ -84,11 +85,14 @@ def compare(
     family = RandomForestRegressor if regression else RandomForestClassifier
     full = family(200, min_samples_leaf=min_leaf, random_state=seed).fit(X_train, y_train)
     loss, error = scores(full, X_test, y_test)
-    evidence = [Labelled(X_train, y_train, None, seen=True)]
+    members = open_members(full)
+    mask = members.out_of_bag(len(y_train))
+    opinion = Opinion.of(members.combiner, members.outputs(X_train), mask)
+    evidence = [Labelled(X_train, y_train, None, seen=True, opinion=opinion)]
     for size in sizes:
         start = time.perf_counter()
         cut = prune(full, X_train, y_train, target_size=size, validation="oob")
-        fresh = open_members(full).subset(np.arange(size))
+        fresh = members.subset(np.arange(size))
         refinement = LeafRefinement(random_state=0).fit(cut, evidence)
         forests = {
             "cut": cut,
@@ -102,6 +106,7 @@ def compare(
             row[f"loss {name}"], row[f"error {name}"] = scores(forest, X_test, y_test)
         strength = refinement.report.strength
         row["damping"], row["shrinkage"] = strength.damping, strength.shrinkage
+        row["trust"] = strength.trust
         row["seconds"] = time.perf_counter() - start
         yield row
 
@@ -112,7 +117,9 @@ def line(row: dict[str, Any]) -> str:
         full = row[f"full_{kind}"]
         ratios = [row[f"{kind} {name}"] / full if full > 0 else np.nan for name in COLUMNS]
         parts.append(f"{full:>10.4g} " + " ".join(f"{ratio:>7.3f}" for ratio in ratios))
-    parts.append(f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['seconds']:>5.0f}s")
+    parts.append(
+        f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['trust']:>5g} {row['seconds']:>5.0f}s"
+    )
     return " ".join(parts)
 
 
@@ -183,7 +190,7 @@ def heading() -> str:
     names = " ".join(f"{name:>7}" for name in COLUMNS)
     return (
         f"{'set':<14} leaf size seed {'full loss':>10} {names} {'full error':>10} {names} "
-        f"{'damp':>6} {'shr':>5}"
+        f"{'damp':>6} {'shr':>5} {'trust':>5}"
     )
 
 

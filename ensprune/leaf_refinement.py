@@ -7,7 +7,7 @@ is chosen, in ``refinement/``.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from .link import Logistic
 from .members.leaves import Leaves
 from .members.refittable import open_leaves
 from .objectives.base import class_positions
-from .refine import Evidence, Labelled, Refinement
+from .refine import Evidence, Labelled, Opinion, Refinement
 from .refinement.equations import Equations, Rows, indicators
 from .refinement.strength import (
     DAMPINGS,
@@ -36,6 +36,9 @@ from .refinement.strength import (
 
 # Rows up to which five folds are worth their trees; above, three.
 _MANY_ROWS = 3000
+
+# Trees regrown at most to have an opinion: more of them would say much the same.
+_SPEAKERS = 60
 
 # Fewer judging rows than this say nothing about strengths.
 _FEWEST_ROWS = 20
@@ -155,6 +158,7 @@ class LeafRefinement(Refinement):
             weight=np.concatenate([part.weight for part in parts]),
             offset=np.concatenate(offsets, axis=1),
             unseen=None if any(mask is None for mask in masks) else np.concatenate(masks),  # type: ignore[arg-type]
+            opinion=_side_by_side(parts),
         )
 
     def _read_part(self, members: Any, part: Labelled, out_of_bag: bool) -> Rows:
@@ -170,6 +174,7 @@ class LeafRefinement(Refinement):
             weight=np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64),
             offset=combiner.shifted(np.zeros(target.shape)),
             unseen=None if mask is None else mask.T,
+            opinion=None if part.opinion is None else part.opinion.mean,
         )
 
     def _trials_on_unseen(
@@ -195,24 +200,41 @@ class LeafRefinement(Refinement):
         n_samples = _num_samples(part.X)
         n_folds = _n_folds(n_samples)
         fold_of = folds(_labels(self._read(members, evidence)), n_folds, rng)
+        n_grown = n_members = members.n_members
+        if part.opinion is not None:
+            n_grown = max(n_members, min(part.opinion.n_members, _SPEAKERS))
         trials = []
         for fold in range(n_folds):
             fit, judge = (
                 _rows_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
             )
-            grown = members.regrown(fit.X, fit.y, fit.sample_weight, int(rng.integers(1 << 31)))
+            seed = int(rng.integers(1 << 31))
+            grown = members.regrown(fit.X, fit.y, fit.sample_weight, n_grown, seed)
             if grown is None:
                 raise ValueError(
                     f"the leaves of {type(members.estimator).__name__} cannot be refitted on its "
                     "training rows alone: in them it knows the labels; give rows it was not "
                     "trained on"
                 )
-            trees = open_leaves(grown)
-            here = _InClassesOf(trees, members.combiner)
+            whole = _InClassesOf(open_leaves(grown), members.combiner)
+            if part.opinion is not None:
+                fit = replace(fit, opinion=whole.opinion(fit.X, self.n_jobs))
+            here = whole if n_grown == n_members else whole.first(n_members)
             rows = self._read(here, [fit], out_of_bag=True)
             judged = replace(self._read(here, [judge]), unseen=None)
             trials.append(Trial(here.leaves(), rows, judged, members.combiner.link))
         return trials
+
+
+def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
+    """The opinions of all parts; NaN in those that have none, None if all of them."""
+    if all(part.opinion is None for part in parts):
+        return None
+    opinions = [
+        np.full(part.target.shape, np.nan) if part.opinion is None else part.opinion
+        for part in parts
+    ]
+    return np.concatenate(opinions, axis=1)
 
 
 class _InClassesOf:
@@ -221,6 +243,25 @@ class _InClassesOf:
     def __init__(self, members: Any, whole: Combiner):
         self.combiner = whole
         self._members = members
+
+    def first(self, n_members: int) -> _InClassesOf:
+        """Of the first members alone."""
+        return _InClassesOf(open_leaves(self._members.subset(np.arange(n_members))), self.combiner)
+
+    def opinion(self, X: Any, n_jobs: int | None) -> Opinion | None:
+        """What all members say of the rows they were grown on, out of bag."""
+        members = self._members
+        mask = members.out_of_bag(_num_samples(X))
+        if mask is None:
+            return None
+        found = Opinion.of(members.combiner, members.outputs(X, n_jobs), mask)
+        mine, classes = members.combiner.classes, self.combiner.classes
+        if found is None or classes is None or len(mine) == len(classes):
+            return found
+        mean = np.zeros((len(classes), found.mean.shape[1]))
+        mean[:, np.isnan(found.mean).any(axis=0)] = np.nan
+        mean[class_positions(mine, classes)] = found.mean
+        return replace(found, mean=mean)
 
     def leaves(self) -> Leaves:
         leaves = self._members.leaves()
@@ -370,9 +411,13 @@ def refine_leaves(
     shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
     seen = validation == "oob"
+    opinion = None
     if seen:
-        open_leaves(estimator).out_of_bag(_num_samples(X))  # says if these are other rows
-    evidence = [Labelled(X, y, sample_weight, seen)]
+        members = open_leaves(estimator)
+        mask = members.out_of_bag(_num_samples(X))  # says if these are other rows
+        if mask is not None:
+            opinion = Opinion.of(members.bind(X), members.outputs(X, n_jobs), mask)
+    evidence = [Labelled(X, y, sample_weight, seen, opinion=opinion)]
     refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
     return refinement.fit(estimator, evidence).refined(estimator, evidence)
 

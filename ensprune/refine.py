@@ -19,6 +19,43 @@ from .path import PathPoint, PruningPath
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What the uncut ensemble says of rows it was not trained on: the truth, with less noise.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_outputs, n_samples)
+        Values or probabilities (that of the second class, where there is one output); NaN in rows
+        that every member has seen.
+    n_members : int
+        Members of that ensemble.
+    """
+
+    mean: np.ndarray
+    n_members: int
+
+    @classmethod
+    def of(cls, combiner: Any, outputs: np.ndarray, mask: np.ndarray | None) -> Opinion | None:
+        """From what all members output on the rows, out of bag with a mask; None if it is none."""
+        link = combiner.link
+        if mask is not None:
+            raw = combiner.raw_out_of_bag(outputs, mask)
+            spoken = np.isfinite(raw).all(axis=0)
+        else:
+            raw = combiner.raw(outputs)
+            spoken = np.ones(raw.shape[1], dtype=bool)
+        if combiner.classes is None:
+            mean = link.values(raw[:, spoken])[None]
+        elif link.has_proba:
+            mean = link.proba(raw[:, spoken])[-len(raw) :]
+        else:
+            return None
+        everywhere = np.full(raw.shape, np.nan)
+        everywhere[:, spoken] = mean
+        return cls(everywhere, len(outputs))
+
+
+@dataclass(frozen=True)
 class Labelled:
     """Labelled rows, and whether the ensemble's members were trained on them.
 
@@ -31,6 +68,7 @@ class Labelled:
         True for training rows; a member's bootstrap may still have left some out.
     among : tuple of (int, ndarray of int), default=None
         How many training rows there were, and which of them these are; None if all.
+    opinion : Opinion, default=None
     """
 
     X: Any
@@ -38,6 +76,7 @@ class Labelled:
     sample_weight: np.ndarray | None
     seen: bool
     among: tuple[int, np.ndarray] | None = None
+    opinion: Opinion | None = None
 
     def out_of_bag(self, members: Members) -> np.ndarray | None:
         """Where members may speak, (n_members, n_samples); None if they have seen every row."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .members.reading import read_members
 from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
-from .refine import Labelled
+from .refine import Labelled, Opinion
 from .replay import Replay
 from .room import Room
 from .standard_error import standard_error
@@ -204,8 +205,14 @@ class Validation:
     @property
     def evidence(self) -> list[Labelled]:
         """All labelled rows that a refinement may use."""
-        judged = Labelled(self.X, self.y, self.sample_weight, self.mask is not None, self.among)
+        judged = Labelled(
+            self.X, self.y, self.sample_weight, self.mask is not None, self.among, self._opinion
+        )
         return [judged] if self.training is None else [judged, Labelled(*self.training, seen=True)]
+
+    @cached_property
+    def _opinion(self) -> Opinion | None:
+        return Opinion.of(self.combiner, self.outputs, self.mask) if self.combiner.linear else None
 
     def score_raw(self, combiner: Combiner, raw: np.ndarray) -> tuple[float, float]:
         """Score and standard error of raw scores, where they are not NaN.

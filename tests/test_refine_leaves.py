@@ -10,7 +10,7 @@ import pytest
 from families import FAMILIES, Family, data, fitted
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import make_regression
+from sklearn.datasets import load_diabetes, make_regression
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -25,6 +25,7 @@ from xgboost import XGBRegressor
 
 from ensprune import EnsemblePruner, prune, refine_leaves
 from ensprune.members import open_members
+from ensprune.refine import Opinion
 
 NAMES = (
     "forest",
@@ -197,6 +198,42 @@ def test_pruner_refines_what_it_cuts(estimator, task, judged_on):
     plain = EnsemblePruner(estimator, 0.3, random_state=0).fit(X, y)
     np.testing.assert_array_equal(plain.selected_, pruner.selected_)
     assert plain.path_.to_frame()["score_refined"].isna().all()
+
+
+def test_the_uncut_forest_is_heard_out_of_bag():
+    X, y = (part[:200] for part in load_diabetes(return_X_y=True))
+    forest = RandomForestRegressor(60, random_state=0).fit(X, y)
+    pruner = EnsemblePruner(
+        FrozenEstimator(forest), 6, validation="oob", refine="leaves", random_state=0
+    ).fit(X, y)
+    assert pruner.refinement_.strength.trust > 0
+    alone = refine_leaves(forest, X, y, validation="oob", random_state=0)
+    assert open_members(alone).n_members == 60
+
+
+def test_an_opinion_out_of_bag_is_the_forests_own():
+    X, y = noise(5, classify=True)
+    forest = RandomForestClassifier(20, oob_score=True, random_state=0).fit(X, y)
+    members = open_members(forest)
+    opinion = Opinion.of(members.combiner, members.outputs(X), members.out_of_bag(len(y)))
+    np.testing.assert_allclose(opinion.mean.T, forest.oob_decision_function_, rtol=1e-6)
+    few = members.out_of_bag(len(y)) & (np.arange(20) < 2)[:, None]
+    silent = ~few.any(axis=0)
+    mean = Opinion.of(members.combiner, members.outputs(X), few).mean
+    np.testing.assert_array_equal(np.isnan(mean).all(axis=0), silent)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_an_opinion_of_boosting_is_its_prediction(task):
+    ensemble, X, _ = fitted(next(f for f in FAMILIES if f.id == f"hist-boosting-{task}"))
+    members = open_members(ensemble)
+    opinion = Opinion.of(members.bind(X), members.outputs(X), None).mean
+    expected = (
+        ensemble.predict(X)[None]
+        if task == "regression"
+        else ensemble.predict_proba(X).T[-len(opinion) :]
+    )
+    np.testing.assert_allclose(opinion, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_refined_scores_are_of_rows_the_refit_has_not_seen():

@@ -138,9 +138,9 @@ class ForestMembers(Members, HasLeaves):
         ]
         return shallow_copy(self.estimator, without=STALE, estimators_=trees)
 
-    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
+    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
         forest = clone(self.estimator).set_params(
-            n_estimators=self.n_members,
+            n_estimators=n_members,
             oob_score=False,
             warm_start=False,
             verbose=0,

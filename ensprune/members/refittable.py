@@ -66,8 +66,8 @@ class HasLeaves(ABC):
             The original is left as it was.
         """
 
-    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
-        """As many members of the same kind, grown on other rows, or None.
+    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
+        """So many members of the same kind, grown on other rows, or None.
 
         Only ensembles whose members are grown alike and apart can: a choice of boosting's stages
         is not what boosting for as many rounds gives.

@@ -145,9 +145,9 @@ class WrappedMembers(Members, HasLeaves):
     def with_leaf_values(self, values: np.ndarray) -> Any:
         return self._rewrap(self._trees.with_leaf_values(values))
 
-    def regrown(self, X: Any, y: Any, sample_weight: Any, random_state: int) -> Any:
+    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
         # What the wrapper does to rows was fitted on all of them, but to no label.
-        inner = self._trees.regrown(self._rows(X), y, sample_weight, random_state)
+        inner = self._trees.regrown(self._rows(X), y, sample_weight, n_members, random_state)
         return None if inner is None else self._rewrap(inner)
 
     def row_weights(self, y: np.ndarray) -> np.ndarray | None:

@@ -30,6 +30,8 @@ class Rows:
         What the raw score is without any tree; None is zero.
     unseen : ndarray of shape (n_samples, n_trees), dtype bool, default=None
         Which trees were not grown on a row; None where no bootstrap tells.
+    opinion : ndarray of shape (n_outputs, n_samples), default=None
+        What a larger ensemble says of the rows, NaN where it does not; None where there is none.
     """
 
     ids: np.ndarray
@@ -37,6 +39,7 @@ class Rows:
     weight: np.ndarray
     offset: np.ndarray | None = None
     unseen: np.ndarray | None = None
+    opinion: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of the rows, by position or mask."""
@@ -47,7 +50,15 @@ class Rows:
             weight=self.weight[rows],
             offset=None if self.offset is None else self.offset[:, rows],
             unseen=None if self.unseen is None else self.unseen[rows],
+            opinion=None if self.opinion is None else self.opinion[:, rows],
         )
+
+    def trusting(self, trust: float) -> Rows:
+        """With so much of the opinion, where there is one, in place of the target."""
+        if self.opinion is None or trust == 0:
+            return self
+        mixed = (1.0 - trust) * self.target + trust * self.opinion
+        return replace(self, target=np.where(np.isnan(self.opinion), self.target, mixed))
 
     @property
     def start(self) -> np.ndarray:
@@ -84,6 +95,13 @@ class Equations:
         heard = self._heard
         apart = indicators(self.leaves, self.rows.ids[heard], self.rows.unseen[heard])  # type: ignore[index]
         return sparse.vstack([everyone, apart], format="csr")
+
+    def trusting(self, trust: float) -> Equations:
+        """The same system for targets that follow the opinion; what was computed is kept."""
+        result = replace(self, rows=self.rows.trusting(trust))
+        for name in ("design", "transposed"):
+            result.__dict__[name] = getattr(self, name)
+        return result
 
     @property
     def _heard(self) -> np.ndarray:

@@ -18,6 +18,9 @@ from .shrinkage import shrunk
 DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 SHRINKAGES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
+# Shares of the target that may come from the larger ensemble instead of the label.
+TRUSTS = (0.5, 0.8)
+
 # Enough along a path on which each solution starts from the last.
 _TRIAL_ITERATIONS = 20
 
@@ -39,12 +42,16 @@ class Strength:
         Whether rows count a second time through the trees that have not seen them.
     corrective: bool = False
         Whether each tree is weighed anew, together with its values.
+    trust : float, default=0.0
+        Share of what the values are fitted to that the uncut ensemble says, where it has not seen
+        the row; the rest is the label.
     """
 
     damping: float = np.inf
     shrinkage: float = 0.0
     out_of_bag: bool = False
     corrective: bool = False
+    trust: float = 0.0
 
     @property
     def leaves_alone(self) -> bool:
@@ -54,7 +61,7 @@ class Strength:
 
 def refit(leaves: Leaves, rows: Rows, link: Link, strength: Strength) -> np.ndarray:
     """Leaf values refitted to rows at a given strength, shape (n_leaves, n_values)."""
-    equations = Equations(leaves, rows, strength.out_of_bag)
+    equations = Equations(leaves, rows.trusting(strength.trust), strength.out_of_bag)
     prior = shrunk(leaves, strength.shrinkage)
     return solve(equations, link, prior, strength.damping, corrective=strength.corrective)
 
@@ -72,14 +79,23 @@ class Trial:
 
     def __init__(self, leaves: Leaves, fit: Rows, judge: Rows, link: Link):
         self.leaves = leaves
-        self._fit = {bag: Equations(leaves, fit, bag) for bag in (False, True)}
+        self._fit = {(bag, 0.0): Equations(leaves, fit, bag) for bag in (False, True)}
         self._judge = Equations(leaves, judge)
         self._link = link
-        self._last: dict[tuple[bool, bool], np.ndarray] = {}
+        self._last: dict[Strength, np.ndarray] = {}
 
     @property
     def knows_out_of_bag(self) -> bool:
-        return self._fit[False].rows.unseen is not None
+        return self._fit[False, 0.0].rows.unseen is not None
+
+    @property
+    def has_opinion(self) -> bool:
+        return self._fit[False, 0.0].rows.opinion is not None
+
+    def _equations(self, bag: bool, trust: float) -> Equations:
+        if (bag, trust) not in self._fit:
+            self._fit[bag, trust] = self._fit[bag, 0.0].trusting(trust)
+        return self._fit[bag, trust]
 
     @property
     def sums_up(self) -> bool:
@@ -88,9 +104,9 @@ class Trial:
 
     def losses(self, strength: Strength) -> np.ndarray:
         """Weighted loss of each judging row, shape (n_judge,)."""
-        variant = strength.out_of_bag, strength.corrective
+        variant = replace(strength, damping=np.inf, shrinkage=0.0)
         values = solve(
-            self._fit[strength.out_of_bag],
+            self._equations(strength.out_of_bag, strength.trust),
             self._link,
             shrunk(self.leaves, strength.shrinkage),
             strength.damping,
@@ -148,6 +164,9 @@ def choose(
     bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
     for bag in bags:
         best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
+    if all(trial.has_opinion for trial in trials):
+        trusting = [_along(replace(best, trust=trust), finite, loss_of) for trust in TRUSTS]
+        best = min([best, *trusting], key=loss_of)
     if kept and all(trial.sums_up for trial in trials):
         weighed = replace(best, corrective=True)
         held = replace(weighed, damping=np.inf)

@@ -233,6 +233,34 @@ def test_strength_is_what_fits_the_judging_rows():
     assert loss == alone
 
 
+def test_trust_takes_the_opinion_where_there_is_one():
+    leaves = some_leaves(2, scale=0.5)
+    opinion = np.array([[0.5, np.nan, 0.25]])
+    rows = Rows(some_ids(3, 2), np.array([[1.0, 0.0, 0.0]]), np.ones(3), opinion=opinion)
+    np.testing.assert_allclose(rows.trusting(0.8).target, [[0.6, 0.0, 0.2]])
+    assert rows.trusting(0.0) is rows
+    np.testing.assert_array_equal(rows.take([0, 1]).opinion, opinion[:, :2])
+    equations = Equations(leaves, rows)
+    trusting = equations.trusting(0.8)
+    assert trusting.design is equations.design
+    np.testing.assert_allclose(trusting.target, [[0.6, 0.0, 0.2]])
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_opinion_is_trusted_if_it_is_right(right):
+    rng = np.random.default_rng(8)
+    leaves = gather([stump([0.0], [0.0]) for _ in range(12)], np.ones(12))
+    ids = some_ids(120, 12)
+    truth = np.where(ids % 2, 1.0, -1.0).sum(axis=1)
+    noisy = truth + rng.normal(scale=6, size=120)
+    opinion = truth if right else rng.permutation(truth)
+    rows = Rows(ids, noisy[None], np.ones(120), opinion=opinion[None])
+    trial = Trial(leaves, rows.take(np.arange(40)), rows.take(np.arange(40, 120)), Identity())
+    strength, loss, alone = choose([trial], (np.inf, 3.0, 1.0, 0.1), (0.0,))
+    assert (strength.trust > 0) == right
+    assert loss <= alone
+
+
 def test_folds_are_alike():
     labels = np.repeat([0, 1, 2], [50, 30, 20])
     fold = folds(labels, 5, np.random.default_rng(0))

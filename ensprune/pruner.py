@@ -35,6 +35,7 @@ from .members.base import Members, open_members
 from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
 from .path import PathPoint
+from .rechoosing import rechosen_score
 from .refine import make_refinement
 from .reporting import Judged, Reports
 from .retraining import REFINED, Rounds, retrain, rounds_of
@@ -369,9 +370,9 @@ default="members"
             judges = judging.of_frozen((X, y, sample_weight))
         else:
             judges = judging.of_unfitted((X, y, sample_weight), fit_params)
-        self._select(*judges, selector)
+        searched = self._select(*judges, selector)
         if rounds is not None:
-            self._retrain(rounds, judging.fit_alike, judges[0])
+            self._retrain(rounds, judging.fit_alike, judges[0], *searched)
         return self
 
     # --- what the judging of members needs to be told -------------------------------------------
@@ -431,7 +432,8 @@ default="members"
 
     def _select(
         self, validation: Validation, certification: Validation | None, selector: Selector
-    ) -> None:
+    ) -> tuple[Problem, Selector]:
+        """Search, cut and keep what there is to know of it; returns what was searched, and how."""
         members = validation.members
         name = type(members.estimator).__name__
         costs = member_costs(members, self.cost, validation.X)
@@ -468,9 +470,10 @@ default="members"
         refinement = None
         if self.refine is not None:
             refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
+        selector = for_combiner(selector, problem.combiner)
         choice = choose(
             problem,
-            for_combiner(selector, problem.combiner),
+            selector,
             validation,
             self.target_size,
             float(self.tolerance),
@@ -507,14 +510,23 @@ default="members"
             f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
             f"all members {self.score_full_:.6g}"
         )
+        return problem, selector
 
-    def _retrain(self, rounds: Rounds, fit: Callable[[Any], Any], validation: Validation) -> None:
+    def _retrain(
+        self,
+        rounds: Rounds,
+        fit: Callable[[Any], Any],
+        validation: Validation,
+        problem: Problem,
+        selector: Selector,
+    ) -> None:
         """Boost anew, and keep that if it scores better than the cut."""
         self._say(f"retraining for {self.n_members_} rounds at {len(rounds.rates)} learning rates")
         budget = self.cost_pruned_
         if not isinstance(self.target_size, str):
             name = type(self.estimator_).__name__
             budget = budget_of(self.target_size, self._costs, name, str(self.cost))
+        problem = dataclasses.replace(problem, budget=budget)
         self.retrained_, model = retrain(
             rounds,
             fit,
@@ -522,7 +534,7 @@ default="members"
             self.n_members_,
             str(self.cost),
             budget,
-            self.score_pruned_,
+            rechosen_score(problem, selector, validation, self._refinement),
             self.random_state,
         )
         report = self.retrained_

@@ -48,8 +48,9 @@ class RetrainReport:
     scores : dict of float to float
         The score at each learning rate.
     score_cut, score_retrained, score_refined : float
-        On the validation rows: of the cut, of the retrained model, and of that with its leaf
-        values fitted anew (each row by leaves fitted without it; NaN where leaves cannot be).
+        On the validation rows: of the cut (each row by members chosen without it, since those
+        chosen with it look too good), of the retrained model, and of that with its leaf values
+        fitted anew (each row by leaves fitted without it; NaN where leaves cannot be).
     leaves : LeafReport or None
         What was chosen for the leaves of the retrained model.
     """
@@ -160,7 +161,7 @@ def retrain(
     budget : float
         What the retrained model may cost.
     score_cut : float
-        Of the cut, on the validation rows.
+        Of the cut, on validation rows that had no part in choosing it.
     random_state : int, RandomState instance or None, default=None
 
     Returns

@@ -57,7 +57,8 @@ def test_the_best_of_cut_and_retrained_is_kept(estimator, rows):
         "retrained": report.score_retrained,
         "retrained + leaves": report.score_refined,
     }
-    assert scores[report.kept] == max(scores.values()) == pruner.score_pruned_
+    assert scores[report.kept] == max(scores.values())
+    assert report.kept == "cut" or scores[report.kept] == pruner.score_pruned_
     assert (
         report.score_retrained == max(report.scores.values()) == report.scores[report.learning_rate]
     )
@@ -120,7 +121,8 @@ def test_refined_cuts_compete_refined():
     X, y = regression()
     both = EnsemblePruner(SLOW, 10, refine="leaves", retrain=True, random_state=0).fit(X, y)
     alone = EnsemblePruner(SLOW, 10, refine="leaves", random_state=0).fit(X, y)
-    assert both.retrained_.score_cut == alone.score_pruned_
+    # No row is scored by members or leaves that it chose.
+    assert both.retrained_.score_cut < alone.score_pruned_
     assert not hasattr(alone, "retrained_")
 
 

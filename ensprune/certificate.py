@@ -6,7 +6,7 @@ Everything here looks at rows that had no part in choosing members.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -54,6 +54,8 @@ class Certificate:
         Rows that chose the members, and rows that the bound is from.
     n_tests : int
         Sizes tested in a fixed sequence, the failure that ended it included.
+    unit : str, default="members"
+        What the sizes count.
     """
 
     size: int
@@ -67,10 +69,11 @@ class Certificate:
     n_selection: int
     n_certification: int
     n_tests: int
+    unit: str = "members"
 
     def __str__(self) -> str:
         rows = f"{self.n_certification:,} rows that had no part in choosing them"
-        kept = f"kept {self.size:,} of {self.size_full:,} members"
+        kept = f"kept {self.size:,} of {self.size_full:,} {self.unit}"
         if self.size == self.size_full and self.tolerance is not None:
             return (
                 f"{kept}: no smaller ensemble on the path is certified to lose at most "
@@ -187,6 +190,43 @@ class Auditor:
             kept = points[position - 1], certificate
         return kept[0], replace(kept[1], n_tests=position)
 
+    def smallest_of(
+        self,
+        candidates: Iterable[tuple[Any, int]],
+        size_full: int,
+        tolerance: float,
+        unit: str,
+    ) -> tuple[Any, Certificate]:
+        """The same among ensembles with all members, made smaller in themselves.
+
+        Parameters
+        ----------
+        candidates : iterable of (estimator, int)
+            With their sizes, from large to small; the first predicts as the full ensemble does.
+        size_full : int
+        tolerance : float
+        unit : str
+            What the sizes count.
+        """
+        everyone = self.validation.everyone
+        full, full_rows = next(self.validation.replays([everyone]))
+        found = iter(candidates)
+        kept, size = next(found)
+        certificate = replace(
+            self._unpruned(everyone, tolerance), size=size, size_full=size_full, unit=unit
+        )
+        n_tests = 0
+        for smaller, size in found:
+            n_tests += 1
+            answers = self.validation.replay_of(smaller, everyone)
+            tested = self._certificate(
+                (full, full_rows), answers, (size, size_full), tolerance, unit
+            )
+            if not tested.bound <= tolerance:
+                break
+            kept, certificate = smaller, tested
+        return kept, replace(certificate, n_tests=n_tests)
+
     def _unpruned(self, full: PathPoint, tolerance: float) -> Certificate:
         n = len(self.validation.y)
         size = full.size
@@ -218,25 +258,36 @@ class Auditor:
                 validation.replay_of(refine(cut), point)
                 for cut, point in zip(cuts, points, strict=True)
             )
-        for point, (pruned, rows) in zip(points, answers, strict=True):
-            # Out of bag, whoever speaks for the pruned ensemble speaks for the full one too.
-            same = (
-                full if len(rows) == len(full_rows) else full.rows(np.searchsorted(full_rows, rows))
-            )
-            loss, bound, test = self._loss(same, pruned, rows, tolerance)
-            yield Certificate(
-                point.size,
-                n_full,
-                self.metric,
-                loss,
-                bound,
-                self.confidence,
-                tolerance,
-                test,
-                self.n_selection,
-                len(rows),
-                1,
-            )
+        for point, pruned in zip(points, answers, strict=True):
+            yield self._certificate((full, full_rows), pruned, (point.size, n_full), tolerance)
+
+    def _certificate(
+        self,
+        whole: tuple[Replay, np.ndarray],
+        smaller: tuple[Replay, np.ndarray],
+        sizes: tuple[int, int],
+        tolerance: float | None,
+        unit: str = "members",
+    ) -> Certificate:
+        """Of answers and their rows, and sizes: those of the pruned ensemble before the full one's."""
+        full, full_rows = whole
+        pruned, rows = smaller
+        # Out of bag, whoever speaks for the pruned ensemble speaks for the full one too.
+        same = full if len(rows) == len(full_rows) else full.rows(np.searchsorted(full_rows, rows))
+        loss, bound, test = self._loss(same, pruned, rows, tolerance)
+        return Certificate(
+            *sizes,
+            self.metric,
+            loss,
+            bound,
+            self.confidence,
+            tolerance,
+            test,
+            self.n_selection,
+            len(rows),
+            1,
+            unit,
+        )
 
     def _loss(
         self, full: Replay, pruned: Replay, rows: np.ndarray, tolerance: float | None

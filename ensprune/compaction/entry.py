@@ -8,9 +8,10 @@ from typing import Any
 
 from sklearn.utils._param_validation import validate_params
 
-from ..arguments import N_JOBS
+from ..arguments import N_JOBS, labelled_rows
 from ..members.base import open_members
 from ..objectives.base import ScorerLike
+from .certified import certified
 from .path import CompactionPoint, check_options, compaction_path, lossless
 
 # The path is left after so many points in a row that lose too much: scores wobble on few rows.
@@ -27,8 +28,11 @@ def compact(
     scoring: ScorerLike | None = None,
     method: str = "cost_complexity",
     validation: str = "auto",
+    confidence: float | None = None,
+    return_certificate: bool = False,
     sample_weight: Any = None,
     n_jobs: int | None = None,
+    random_state: Any = None,
 ) -> Any:
     """Take nodes out of an ensemble's trees.
 
@@ -62,15 +66,26 @@ def compact(
     validation : {"auto", "oob"}, default="auto"
         ``"auto"``: the ensemble has not seen the rows. ``"oob"``: they are its training rows, and
         each tree is judged where it was out of bag; nothing need be held out.
+    confidence : float, default=None
+        In (0, 1), such as 0.95: half of the rows (stratified for classifiers) say which nodes go,
+        the other half how many may. Ensembles are tested on it from large to small, until one is
+        not certified to lose at most ``tolerance`` with this confidence. None takes the score on
+        the rows that chose at its word.
+    return_certificate : bool, default=False
+        Whether to return what was proved, too; needs ``confidence``.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
     n_jobs : int, default=None
         Threads for reading members.
+    random_state : int, RandomState instance or None, default=None
+        Splits the rows, and seeds the certificate's resampling.
 
     Returns
     -------
     estimator
         A new estimator of the same class with as many members.
+    certificate : Certificate
+        If asked for: the bound on the loss, the test, sizes in nodes, and, as ``str``, a sentence.
 
     Raises
     ------
@@ -78,7 +93,8 @@ def compact(
         If its members are no plain decision trees.
     ValueError
         If only one of ``X`` and ``y`` is given, rows are missing for a ``tolerance``, a parameter
-        is out of range, or ``validation="oob"`` is asked of an ensemble that leaves no rows out.
+        is out of range, ``validation="oob"`` is asked of an ensemble that leaves no rows out, or
+        there are too few rows for ``confidence``.
     sklearn.exceptions.NotFittedError
         If the ensemble is not fitted.
 
@@ -108,11 +124,29 @@ def compact(
     True
     """
     _check(X, y, tolerance)
+    _check_confidence(X, confidence, return_certificate)
     if X is None:
         check_options(method, validation)
         if validation == "oob":
             raise ValueError("validation='oob' needs the training rows: give X and y")
         return lossless(open_members(estimator))
+    if confidence is not None:
+        check_options(method, validation)
+        X, y, sample_weight = labelled_rows(X, y, sample_weight)
+        smaller, certificate = certified(
+            estimator,
+            X,
+            y,
+            sample_weight,
+            float(tolerance),
+            float(confidence),
+            scoring,
+            method,
+            validation,
+            n_jobs,
+            random_state,
+        )
+        return (smaller, certificate) if return_certificate else smaller
     path = compaction_path(
         estimator,
         X,
@@ -139,6 +173,19 @@ def smallest_within(path: Iterator[CompactionPoint], tolerance: float) -> Compac
         if failures == _PATIENCE:
             break
     return chosen
+
+
+def _check_confidence(X: Any, confidence: Any, return_certificate: bool) -> None:
+    if confidence is None:
+        if return_certificate:
+            raise ValueError("return_certificate=True needs a confidence, such as 0.95")
+        return
+    if not isinstance(confidence, numbers.Real) or isinstance(confidence, bool):
+        raise TypeError(f"confidence={confidence!r} is no number; give one in (0, 1), or None")
+    if not 0 < float(confidence) < 1:
+        raise ValueError(f"confidence={confidence} is not in (0, 1)")
+    if X is None:
+        raise ValueError(f"confidence={confidence} is proved on labelled rows: give X and y, too")
 
 
 def _check(X: Any, y: Any, tolerance: Any) -> None:

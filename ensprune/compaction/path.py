@@ -86,13 +86,52 @@ def compaction_path(
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
     whole = lossless(open_members(estimator))
     members = open_members(whole)
-    unseen = members.out_of_bag(_num_samples(X)) if validation == "oob" else None
+    unseen = unseen_of(members, estimator, _num_samples(X), validation)
+    scorer = scorer_of(scoring, estimator, members)
+    yield from path_below(whole, X, y, scorer, method, unseen, sample_weight, n_jobs)
+
+
+def unseen_of(
+    members: Members, estimator: Any, n_samples: int, validation: str
+) -> np.ndarray | None:
+    """Where members have not seen training rows; None for rows that none of them has seen."""
+    unseen = members.out_of_bag(n_samples) if validation == "oob" else None
     if validation == "oob" and unseen is None:
         raise ValueError(
             "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
             f"{type(estimator).__name__} does not; give other labelled rows, validation='auto'"
         )
-    scorer = _scorer(scoring, estimator, members)
+    return unseen
+
+
+def path_below(
+    whole: Any,
+    X: Any,
+    y: np.ndarray,
+    scorer: Any,
+    method: str,
+    unseen: np.ndarray | None,
+    sample_weight: np.ndarray | None,
+    n_jobs: int | None,
+) -> Iterator[CompactionPoint]:
+    """The path from an ensemble without superfluous nodes, on rows out of bag where ``unseen`` says.
+
+    Parameters
+    ----------
+    whole : estimator
+    X, y, sample_weight
+        Labelled rows, checked.
+    scorer : callable
+    method : str
+    unseen : ndarray of shape (n_members, n_samples), dtype bool, or None
+        Where members may speak.
+    n_jobs : int or None
+
+    Yields
+    ------
+    CompactionPoint
+    """
+    members = open_members(whole)
 
     def point(candidate: Any, n_nodes: int) -> CompactionPoint:
         if unseen is None and hasattr(candidate, "get_params"):
@@ -149,7 +188,8 @@ def _offset(combiner: Combiner, n_outputs: int, n_samples: int) -> np.ndarray:
     return offset.T
 
 
-def _scorer(scoring: ScorerLike | None, estimator: Any, members: Members) -> Any:
+def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members) -> Any:
+    """The metric; None is the ensemble's default."""
     if scoring is None:
         return default_scorer(members.combiner)
     return as_scorer(scoring, estimator)

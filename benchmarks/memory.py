@@ -22,6 +22,8 @@ from ensprune import EnsemblePruner
 from ensprune.combiner import Combiner, LinearCombiner
 from ensprune.link import Probability
 from ensprune.members import Members, open_members
+from ensprune.selectors import OrderingSelector
+from ensprune.selectors.ordering import criterion_names
 
 
 class Simulated(ClassifierMixin, BaseEstimator):
@@ -89,6 +91,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000, help="megabytes")
     parser.add_argument("--size", type=int, default=5, help="members to keep")
     parser.add_argument("--scoring", nargs="*", default=["neg_log_loss"])
+    parser.add_argument(
+        "--selector", default="greedy", help="or another, or a criterion to order by"
+    )
     parser.add_argument("--check", action="store_true", help="a small run; fail above 1.2")
     options = parser.parse_args()
     if options.check:
@@ -96,6 +101,9 @@ def main() -> None:
         options.scoring = ["neg_log_loss", "neg_brier_score", "accuracy", "roc_auc"]
 
     limit = options.limit * 1_000_000
+    selector = options.selector
+    if selector in criterion_names():
+        selector = OrderingSelector(selector)
     rng = np.random.default_rng(0)
     X = np.empty((options.samples, 2), dtype=np.float64)
     X[:, 0] = np.arange(options.samples)
@@ -113,6 +121,7 @@ def main() -> None:
         pruner = EnsemblePruner(
             FrozenEstimator(Simulated(options.members)),
             target_size=options.size,
+            selector=selector,
             scoring=scoring,
             memory_limit=limit,
         ).fit(X, y)

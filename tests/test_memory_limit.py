@@ -1,0 +1,158 @@
+"""A memory limit moves outputs to a file and changes nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification, make_regression
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from ensprune import EnsemblePruner, validation
+from ensprune.selectors import GreedySelector, OrderingSelector
+
+N_TRAIN = 200
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    return make_classification(
+        600, 8, n_informative=5, n_redundant=0, n_classes=3, flip_y=0.2, random_state=0
+    )
+
+
+@pytest.fixture(scope="module")
+def two_classes(labelled):
+    X, y = labelled
+    return X, (y > 0).astype(int)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    X, y = make_regression(600, 8, noise=20.0, random_state=0)
+    return X, np.exp(y / np.abs(y).max())
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """Shapes of the outputs that went to a file."""
+    shapes = []
+    original = validation.on_disk
+
+    def counting(shape, dtype):
+        shapes.append(shape)
+        return original(shape, dtype)
+
+    monkeypatch.setattr(validation, "on_disk", counting)
+    return shapes
+
+
+def both(ensemble, rows, files, **options):
+    """Fitted without a limit, and under the smallest there can be."""
+    X, y = rows
+    if not isinstance(ensemble, FrozenEstimator):
+        fit_on = X, y
+    else:
+        ensemble.estimator.fit(X[:N_TRAIN], y[:N_TRAIN])
+        fit_on = X[N_TRAIN:], y[N_TRAIN:]
+    options = {"target_size": 4, "random_state": 0} | options
+    free = EnsemblePruner(ensemble, **options).fit(*fit_on)
+    assert not files
+    with pytest.raises(ValueError, match="memory_limit=1 bytes is too small") as refused:
+        EnsemblePruner(ensemble, memory_limit=1, **options).fit(*fit_on)
+    needed = int(str(refused.value).split(" need ")[1].split(" bytes")[0].replace(",", ""))
+    tight = EnsemblePruner(ensemble, memory_limit=needed, **options).fit(*fit_on)
+    assert files
+    return free, tight
+
+
+def same(free, tight, rel=1e-12):
+    assert [p.indices for p in tight.path_] == [p.indices for p in free.path_]
+    assert tight.score_full_ == pytest.approx(free.score_full_, rel=rel)
+    assert tight.score_pruned_ == pytest.approx(free.score_pruned_, rel=rel)
+    np.testing.assert_allclose(tight.weights_, free.weights_, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "accuracy",
+        "balanced_accuracy",
+        "neg_log_loss",
+        "roc_auc_ovr",
+        "f1_macro",  # no fast form
+    ],
+)
+def test_classification(scoring, labelled, files):
+    forest = FrozenEstimator(RandomForestClassifier(15, max_depth=4, random_state=0))
+    same(*both(forest, labelled, files, scoring=scoring))
+
+
+@pytest.mark.parametrize("scoring", ["neg_brier_score", "roc_auc", "average_precision"])
+def test_two_classes(scoring, two_classes, files):
+    forest = FrozenEstimator(RandomForestClassifier(15, max_depth=4, random_state=0))
+    same(*both(forest, two_classes, files, scoring=scoring))
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error", "neg_mean_gamma_deviance"])
+def test_regression(scoring, numbers, files):
+    forest = FrozenEstimator(RandomForestRegressor(15, max_depth=4, random_state=0))
+    same(*both(forest, numbers, files, scoring=scoring))
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        GreedySelector(direction="backward"),
+        GreedySelector(replacement=True),
+        "ilp",
+        OrderingSelector("margin_distance"),
+        OrderingSelector("kappa"),
+        OrderingSelector("boosting"),
+        "weights",
+        "cluster",
+        "first",
+        "random",
+    ],
+    ids=str,
+)
+def test_selectors(selector, labelled, files):
+    forest = FrozenEstimator(RandomForestClassifier(15, max_depth=4, random_state=0))
+    same(*both(forest, labelled, files, selector=selector))
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        AdaBoostClassifier(DecisionTreeClassifier(max_depth=2), n_estimators=12, random_state=0),
+        BaggingClassifier(LogisticRegression(), 12, random_state=0),
+        GradientBoostingClassifier(n_estimators=12, max_depth=2, random_state=0),
+        StackingClassifier(
+            [(f"tree{d}", DecisionTreeClassifier(max_depth=d, random_state=0)) for d in range(1, 7)]
+        ),
+    ],
+    ids=lambda ensemble: type(ensemble).__name__,
+)
+def test_ensembles(ensemble, labelled, files):
+    same(*both(FrozenEstimator(ensemble), labelled, files, scoring="neg_log_loss"))
+
+
+@pytest.mark.parametrize("selector", ["greedy", "ordering", "weights", "ilp"])
+def test_out_of_bag(selector, labelled, files):
+    forest = RandomForestClassifier(15, max_depth=4, random_state=0)
+    same(*both(forest, labelled, files, selector=selector, validation="oob"))
+
+
+@pytest.mark.parametrize("refine", ["leaves", "weights"])
+def test_refinement(refine, labelled, files):
+    forest = FrozenEstimator(RandomForestClassifier(15, max_depth=4, random_state=0))
+    same(*both(forest, labelled, files, refine=refine, scoring="neg_log_loss"), rel=1e-6)

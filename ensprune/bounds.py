@@ -10,6 +10,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from scipy import stats
 
 from .objectives.base import normalised_weights
+from .threads import one_blas_thread
 
 # Draws of weights: at least the first, and enough to have the second beyond the quantile.
 _DIRICHLET_DRAWS, _BEYOND = 2000, 100
@@ -111,7 +112,10 @@ def resampled(
         return [score(rng.integers(n_samples, size=n_samples)) for rng in generators]
 
     pieces = np.array_split(np.arange(_BOOTSTRAP_DRAWS), effective_n_jobs(n_jobs))
-    found = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(scores)(piece) for piece in pieces)
+    with one_blas_thread(len(pieces) > 1):
+        found = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(scores)(piece) for piece in pieces
+        )
     return np.concatenate([np.asarray(part, dtype=np.float64) for part in found])
 
 

@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+# No space left, quota exceeded, files may not grow so large.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 # Working space of a block of samples that is read from a file, in bytes.
 BLOCK_BYTES = 1 << 25
 
@@ -56,7 +59,7 @@ def on_disk(shape: tuple[int, ...], dtype: Any = np.float32) -> np.memmap:
             try:
                 os.posix_fallocate(file.fileno(), 0, needed)
             except OSError as error:
-                if error.errno != errno.ENOSPC:
+                if error.errno not in _NO_ROOM:
                     raise
                 raise OSError(errno.ENOSPC, message) from error
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import linalg
-from threadpoolctl import threadpool_limits
 
 from ensprune.mlp.criteria import damped_hessian
+from ensprune.threads import one_blas_thread
 
 
 def obs_eliminate(
@@ -133,7 +133,7 @@ def _solve_columns(
 ) -> tuple[np.ndarray, np.ndarray]:
     # Many small factorisations: threads inside each of them cost more than they give, many times
     # more on a busy machine. The limit ends with the block.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         columns = Parallel(n_jobs=n_jobs, prefer="threads")(
             delayed(_solve_column)(W[:, j], H, mask[:, j], score) for j in range(W.shape[1])
         )

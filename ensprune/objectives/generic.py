@@ -12,6 +12,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from ..combiner import Combiner
 from ..replay import Replay
 from ..storage import is_on_disk, release
+from ..threads import one_blas_thread
 from .base import Objective
 
 
@@ -118,13 +119,14 @@ class GenericObjective(Objective):
         current = self._combiner, tuple(self.selected), self._norm
         chosen = self._outputs[self.selected] if drop or not combiner.linear else None
         # Arrays are arguments of their own: a cluster is sent them once, not with every task.
-        results = Parallel(n_jobs=self._n_jobs, **where)(
-            delayed(_scores_of_moves)(
-                self.scorer, current, chosen, self._total, self._rows, self._y,
-                self._sample_weight, share, None if drop else _members(self._outputs, share),
-            )
-            for share in shares
-        )  # fmt: skip
+        with one_blas_thread(jobs > 1):
+            results = Parallel(n_jobs=self._n_jobs, **where)(
+                delayed(_scores_of_moves)(
+                    self.scorer, current, chosen, self._total, self._rows, self._y,
+                    self._sample_weight, share, None if drop else _members(self._outputs, share),
+                )
+                for share in shares
+            )  # fmt: skip
         scores[which] = np.concatenate(results)
         release(self._outputs)
         return scores

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 import re
+import subprocess
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -214,10 +216,33 @@ def solve(
         if not hasattr(own, "gapRel"):
             own.tmpDir = folder
             own.optionsDict["logPath"] = str(log)
-        answer = problem.solve(own)
+        answer = _answer(problem, own)
         text = log.read_text() if log.exists() else ""
     solution = _read(answer, problem, variables, text, scale, mip_gap, cost)
     return replace(solution, build_time=build_time)
+
+
+def _answer(problem: Any, solver: Any) -> Any:
+    import pulp
+
+    try:
+        return problem.solve(solver)
+    except pulp.PulpSolverError as error:
+        raise RuntimeError(
+            f"solver={solver.name} gave no answer: it was killed or failed ({error})"
+        ) from error
+    except BaseException as error:
+        _end_processes(error)
+        raise
+
+
+def _end_processes(error: BaseException) -> None:
+    """Kill the solver that PuLP was waiting for: an interrupt leaves it running."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, subprocess.Popen) and value.poll() is None:
+                value.kill()
+                value.wait()
 
 
 def _read(

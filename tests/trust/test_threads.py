@@ -1,0 +1,148 @@
+"""Calls side by side, workers inside them, and other processes: the same answers, nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from ensprune import EnsemblePruner, MLPPruner
+from ensprune.mlp import obs_prune
+from ensprune.threads import one_blas_thread
+
+from .bad_arguments import ENSEMBLES, fitted, network, rows
+
+# What differs in how the work is shared out between threads.
+SELECTORS = ("greedy", "ilp", "ordering", "weights", "cluster", "random")
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def process_state() -> dict:
+    """What belongs to the process, not to a call."""
+    return {
+        "errors": np.geterr(),
+        "random": np.random.get_state()[1].tolist(),  # noqa: NPY002
+        "filters": list(warnings.filters),
+        "sklearn": sklearn.get_config(),
+        "environment": dict(os.environ),
+        "directory": os.getcwd(),
+        "threads": blas_threads(),
+        "recursion": sys.getrecursionlimit(),
+    }
+
+
+def answer(name: str, selector: str, n_jobs: int | None) -> list:
+    """All that a pruner decides, as plain values."""
+    X, y = rows(ENSEMBLES[name][0])
+    pruner = EnsemblePruner(
+        FrozenEstimator(fitted(name)),
+        target_size=3,
+        selector=selector,
+        scoring="f1" if ENSEMBLES[name][0] == "binary" else "neg_median_absolute_error",
+        n_jobs=n_jobs,
+        random_state=0,
+    ).fit(X, y)
+    points = [[list(p.indices), p.score, p.objective] for p in pruner.path_]
+    return [pruner.selected_.tolist(), pruner.score_pruned_, points]
+
+
+def answers(n_jobs: int | None) -> dict[str, list]:
+    asked = [("forest", selector) for selector in SELECTORS]
+    asked += [(name, "greedy") for name in ("voting", "boosting", "xgboost")]
+    return {f"{name} {selector}": answer(name, selector, n_jobs) for name, selector in asked}
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return answers(None)
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_the_number_of_workers_changes_nothing(expected, n_jobs):
+    assert answers(n_jobs) == expected
+
+
+def test_another_process_answers_alike(expected):
+    here = Path(__file__).parents[1]
+    code = (
+        "import json, warnings; warnings.simplefilter('ignore');"
+        "from trust.test_threads import answers; print(json.dumps(answers(2)))"
+    )
+    paths = [str(here), str(here.parent)]
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == json.loads(json.dumps(expected))
+
+
+def test_calls_side_by_side_do_not_meet(expected):
+    X, y = rows("binary")
+    alone = MLPPruner(
+        FrozenEstimator(network("binary")), sparsity=0.4, criterion="obs", n_steps=2, random_state=0
+    )
+    weights = alone.fit(X, y).pruned_estimator_.coefs_[0]
+    before = process_state()
+
+    def pruned_network(_) -> np.ndarray:
+        return sklearn.clone(alone).fit(X, y).pruned_estimator_.coefs_[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        networks = [pool.submit(pruned_network, i) for i in range(4)]
+        both = [pool.submit(answers, n_jobs) for n_jobs in (2, None)]
+        assert all(one.result() == expected for one in both)
+        for one in networks:
+            np.testing.assert_array_equal(one.result(), weights)
+    assert process_state() == before
+
+
+class _Watching(BaseEstimator):
+    """A scorer that remembers how many threads BLAS had while it ran."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, estimator, X, y):
+        self.seen += blas_threads()
+        return accuracy_score(y, estimator.predict(X))
+
+
+@pytest.mark.parametrize(("n_jobs", "threads"), [(2, {1}), (1, {2})])
+def test_workers_do_not_crowd_each_other_out(n_jobs, threads):
+    X, y = rows("binary")
+    watching = _Watching()
+    with threadpool_limits(2, user_api="blas"):
+        pruner = EnsemblePruner(
+            FrozenEstimator(fitted("forest")), target_size=1, scoring=watching, n_jobs=n_jobs
+        )
+        pruner.fit(X, y)
+        candidates = watching.seen[: 4 * len(blas_threads())]
+        assert set(candidates) == threads
+        obs_prune(np.eye(4), np.eye(4), 2, n_jobs=2)
+        assert set(blas_threads()) == {2}
+
+
+def test_limits_that_overlap_leave_what_was_before():
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert set(blas_threads()) == {2}

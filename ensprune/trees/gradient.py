@@ -68,8 +68,27 @@ def _listed(tree: dict[str, Any]) -> dict[int, np.ndarray]:
     }
 
 
+def _siblings_together(cut: TreeCut) -> TreeCut:
+    """The same with every right child next to its left one: XGBoost 2 and 3.0 expect it."""
+    order = [0]
+    for node in order:
+        if cut.left[node] >= 0:
+            order += [cut.left[node], cut.right[node]]
+    place = np.empty(len(order) + 1, dtype=np.intp)
+    place[order] = np.arange(len(order))
+    place[-1] = -1  # children of leaves
+    return TreeCut(
+        cut.kept[order],
+        place[cut.left[order]],
+        place[cut.right[order]],
+        cut.values[order],
+        cut.depth[order],
+    )
+
+
 def cut_gradient(tree: dict[str, Any], cut: TreeCut) -> dict[str, Any]:
     """A smaller tree for a saved model; the given one is left as it is."""
+    cut = _siblings_together(cut)
     leaf = cut.left < 0
     kept = cut.kept.tolist()
     result = {**tree, **{name: [tree[name][node] for node in kept] for name in _PER_NODE}}

@@ -248,6 +248,10 @@ def test_xgboost_with_categories_and_agreeing_leaves(booster):
     again = pickle.loads(pickle.dumps(small))
     assert_same_answers(model, again, rows)
     assert n_nodes(compact(small)) == n_nodes(small)
+    for member in open_members(small).parts():
+        for tree in member:  # XGBoost 2 takes the node after the left child for the right one
+            left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
+            np.testing.assert_array_equal(right[left >= 0], left[left >= 0] + 1)
     for tree in open_members(small).parts():
         for one in tree:
             children = [c for c in one["left_children"] + one["right_children"] if c >= 0]

@@ -24,9 +24,8 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.frozen import FrozenEstimator
 
-from ensprune import EnsemblePruner, prune
+from ensprune import prune
 from ensprune.selectors import ILPSelector
 from ensprune.storage import on_disk
 
@@ -127,21 +126,6 @@ def test_a_solver_that_is_missing_is_named_with_what_brings_it(forest, monkeypat
     solver = None if kind == "HiGHS" else "cbc"
     with pytest.raises(ImportError, match=f"is not installed: pip install '{hint}'"):
         prune(*forest, target_size=8, selector=ILPSelector(solver=solver))
-
-
-@pytest.mark.parametrize("formulation", ["squared_error", "margin", "accuracy"])
-@pytest.mark.filterwarnings("ignore:.*stopped at its time_limit")
-def test_hardly_any_time_is_never_worse_than_greedy(forest, formulation):
-    ensemble, X, y = forest
-    selector = ILPSelector(formulation=formulation, time_limit=0.01)
-    begun = time.perf_counter()
-    pruner = EnsemblePruner(FrozenEstimator(ensemble), target_size=8, selector=selector)
-    result = pruner.fit(X, y).selector_result_
-    assert time.perf_counter() - begun < 10
-    assert result.status in ("time_limit", "optimal")
-    assert result.objective_value >= result.greedy_value - 1e-9
-    assert result.bound >= result.objective_value - 1e-9
-    assert pruner.pruned_estimator_.n_estimators == pruner.n_members_ <= 8
 
 
 def test_a_worker_that_is_killed_is_an_error_that_says_so(forest):

@@ -68,7 +68,8 @@ def with_interval(score: float, se: float, scorer: Scorer, n_rows: int) -> Estim
     rows = score * (1 - score) / se**2 if se > 0 else n_rows  # fewer, where they have weights
     middle = (score + z**2 / (2 * rows)) / (1 + z**2 / rows)
     half = z * math.sqrt(score * (1 - score) / rows + (z / (2 * rows)) ** 2) / (1 + z**2 / rows)
-    return Estimate(score, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding must not leave 0 and 1 outside.
+    return Estimate(score, min(score, middle - half), max(score, middle + half))
 
 
 def compared(

@@ -41,18 +41,26 @@ def seconds_of(number: float) -> str:
     return f"{_three_digits(number * scale)} {unit}"
 
 
-def ratio_of(before: float, after: float, better: str, worse: str) -> str:
+def ratio_of(before: float, after: float, better: str, worse: str, noise: float = 0.0) -> str:
     """How many times less there is after than before, or more.
+
+    Parameters
+    ----------
+    before, after : float
+    better, worse : str
+        What less is called, and what more.
+    noise : float, default=0.0
+        Share of either that measuring again may change.
 
     Examples
     --------
-    >>> ratio_of(10.0, 4.0, "smaller", "larger"), ratio_of(1.0, 1.004, "faster", "slower")
+    >>> ratio_of(10.0, 4.0, "smaller", "larger"), ratio_of(1.0, 1.03, "faster", "slower", 0.05)
     ('2.50x smaller', 'same')
     """
     if before <= 0 or after <= 0:
         return "same" if before == after else ""
     ratio, word = (before / after, better) if before >= after else (after / before, worse)
-    return "same" if ratio < 1.005 else f"{_three_digits(ratio)}x {word}"
+    return "same" if ratio < 1.005 + noise else f"{_three_digits(ratio)}x {word}"
 
 
 def score_of(score: Estimate) -> str:

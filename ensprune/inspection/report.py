@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from .intervals import Estimate, compared, with_interval
 from .measuring import pickled_bytes, seconds_to_predict
 from .numerals import bytes_of, changed, count_of, ratio_of, score_of, seconds_of
 from .subject import PathCurve, Subject, subject_of
+
+# Share of a time that the next measurement may not find again.
+_NOISE = 0.05
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class Quantity:
             "bytes": bytes_of,
             "seconds": seconds_of,
         }[self.kind]
-        words = ("faster", "slower") if self.kind == "seconds" else ("smaller", "larger")
-        ratio = ratio_of(self.full, self.pruned, *words)
+        if self.kind == "seconds":
+            ratio = ratio_of(self.full, self.pruned, "faster", "slower", _NOISE)
+        else:
+            ratio = ratio_of(self.full, self.pruned, "smaller", "larger")
         return self.name, write(self.full), write(self.pruned), ratio
 
 
@@ -185,7 +191,7 @@ class PruningReport:
 
 def _escaped(text: str) -> str:
     """Text that Markdown leaves as it is within a table."""
-    return text.replace("|", "\\|").replace("_", "\\_").replace("*", "\\*")
+    return re.sub(r"([|_*<\\])", r"\\\1", text)
 
 
 def make_report(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
+from scipy.stats import beta, norm
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import (
@@ -29,6 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ensprune import EnsemblePruner
 from ensprune.inspection import PruningReport
+from ensprune.inspection.intervals import compared
 
 
 def test_sizes_are_those_of_the_estimators(out_of_bag):
@@ -212,7 +214,7 @@ def test_names_are_escaped(cancer, forest):
     pruner = EnsemblePruner(FrozenEstimator(forest), 4, scoring=better).fit(cancer[1], cancer[3])
     report = pruner.report(cancer[1], cancer[3])
     assert "a&lt;b &amp; *c*|d" in report.to_html()
-    assert r"a<b & \*c\*\|d" in report.to_markdown()
+    assert r"a\<b & \*c\*\|d" in report.to_markdown()
     assert report.score_pruned.value == pruner.score_pruned_
 
 
@@ -278,3 +280,44 @@ def test_mistakes_are_named(cancer, out_of_bag):
         out_of_bag.report(sample_weight=np.ones(3))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         out_of_bag.report(X_test, y_test[:-1])
+
+
+# --- intervals ----------------------------------------------------------------------------------
+
+
+class _Says:
+    """An estimator that answers with a column of its rows."""
+
+    classes_ = np.array([0.0, 1.0])
+
+    def get_params(self, deep=True):
+        return {}
+
+    def __init__(self, column):
+        self.column = column
+
+    def predict(self, X):
+        return X[:, self.column]
+
+
+def test_paired_interval_of_accuracy_is_clopper_and_pearson():
+    # The full estimator is always right, the pruned one wrong in 7 of 80 rows.
+    X = np.zeros((80, 2))
+    X[:7, 1] = 1.0
+    full, pruned, change = compared(
+        get_scorer("accuracy"), _Says(0), _Says(1), X, np.zeros(80), None
+    )
+    assert (full.value, pruned.value) == (1.0, 1 - 7 / 80)
+    assert change.value == pytest.approx(-7 / 80)
+    assert change.low == pytest.approx(-beta.ppf(0.975, 8, 73), rel=0.03)
+    assert -7 / 80 < change.high < 0
+    # Wilson: all of 80 right is still no certainty.
+    assert full.low == pytest.approx(80 / (80 + norm.ppf(0.975) ** 2))
+    assert full.high == 1.0
+
+
+def test_nothing_changed_nothing_to_doubt():
+    X = np.random.default_rng(0).normal(size=(50, 1))
+    y = X[:, 0] + 1.0
+    _, _, change = compared(get_scorer("r2"), _Says(0), _Says(0), X, y, None)
+    assert (change.value, change.low, change.high) == (0.0, 0.0, 0.0)

@@ -43,6 +43,7 @@ from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import choose
 from .validation import Validation
+from .whole import take_over, unfitted_twin
 
 
 class EnsemblePruner(
@@ -308,9 +309,14 @@ default="members"
         Returns
         -------
         self : EnsemblePruner
+            Fitted attributes are set together at the very end. After an error, or an interrupt by
+            Ctrl-C at any moment, the pruner is what it was before: not fitted, or fitted as by the
+            call before. The ensemble given is left as it was in any case.
 
         Raises
         ------
+        KeyboardInterrupt
+            By Ctrl-C, within about a second, also while a solver is at work.
         ValueError
             If a parameter is out of range for this ensemble, ``validation="oob"`` is asked of an
             ensemble that leaves no rows out or was trained on other rows, ``y_val`` has labels
@@ -370,9 +376,11 @@ default="members"
             judges = judging.of_frozen((X, y, sample_weight))
         else:
             judges = judging.of_unfitted((X, y, sample_weight), fit_params)
-        searched = self._select(*judges, selector)
+        fitted = unfitted_twin(self)
+        searched = fitted._select(*judges, selector)
         if rounds is not None:
-            self._retrain(rounds, judging.fit_alike, judges[0], *searched)
+            fitted._retrain(rounds, judging.fit_alike, judges[0], *searched)
+        take_over(self, fitted)
         return self
 
     # --- what the judging of members needs to be told -------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .interrupt import no_process_left, run_interruptibly
 from .program import Program
 
 # The objective is scaled so that the solution known is worth this much: the solvers' absolute
@@ -88,7 +89,10 @@ def _quiet_highs() -> Any:
             left = max(self.deadline - time.perf_counter(), _LEAST_TIME)
             limit = left if self.timeLimit is None else min(left, self.timeLimit)
             lp.solverModel.setOptionValue("time_limit", float(limit))
-            super().callSolver(lp)
+            if self.callbackTuple:  # of the user's own, which interrupting would replace
+                super().callSolver(lp)
+            else:
+                run_interruptibly(lp.solverModel)
 
     return QuietHiGHS
 
@@ -211,7 +215,7 @@ def solve(
         if own.optionsDict.get("gapRel") is None:
             own.optionsDict["gapRel"] = mip_gap
     own.optionsDict = {**own.optionsDict, "warmStart": start is not None}
-    with tempfile.TemporaryDirectory(prefix="ensprune") as folder:
+    with tempfile.TemporaryDirectory(prefix="ensprune") as folder, no_process_left():
         log = Path(folder) / "log"
         if not hasattr(own, "gapRel"):
             own.tmpDir = folder

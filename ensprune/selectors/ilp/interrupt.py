@@ -55,7 +55,9 @@ def no_process_left() -> Iterator[None]:
     except BaseException as error:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             for value in frame.f_locals.values():
-                if isinstance(value, subprocess.Popen) and value.poll() is None:
+                if not isinstance(value, subprocess.Popen) or value.pid is None:
+                    continue
+                if value.poll() is None:
                     value.kill()
                     value.wait()
         raise

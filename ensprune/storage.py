@@ -65,11 +65,10 @@ def on_disk(shape: tuple[int, ...], dtype: Any = np.float32) -> np.memmap:
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
-def empty_like(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Room of another shape where ``array`` lives: in memory or on disk."""
-    if _mapping(array) is None:
-        return np.empty(shape, dtype=array.dtype)
-    return on_disk(shape, array.dtype)
+def empty_like(array: np.ndarray, shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+    """Room of another shape where ``array`` lives: in memory or on disk; of its dtype, if not told."""
+    dtype = array.dtype if dtype is None else dtype
+    return np.empty(shape, dtype=dtype) if _mapping(array) is None else on_disk(shape, dtype)
 
 
 def columns_of(array: np.ndarray, columns: np.ndarray) -> np.ndarray:

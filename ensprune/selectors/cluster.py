@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,12 +11,16 @@ import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
 
 from ..path import PathPoint, PruningPath, SelectorResult
+from ..storage import blocks_of, release
 from .base import Problem, Selector, register_selector
 from .baseline import points_in_order
 from .ordering.ballots import Ballots
 
 # Numbers of clusters tried grow by at least this factor once they are large.
 _GROWTH = 1.1
+
+# Bytes of a block of samples.
+_BLOCK_BYTES = 1 << 23
 
 
 class ClusterSelector(Selector):
@@ -135,9 +140,8 @@ class ClusterSelector(Selector):
         self, problem: Problem, members: np.ndarray, alone: np.ndarray
     ) -> list[PathPoint]:
         seed = problem.random_state if self.random_state is None else self.random_state
-        vectors = problem.outputs[members].reshape(len(members), -1)
+        vectors, distinct = _coordinates(problem, members)
         score = np.nan_to_num(alone[members], nan=-np.inf)
-        distinct = len(np.unique(vectors, axis=0))
         found = []
         for k in _sizes(problem, members):
             if k > distinct:
@@ -185,21 +189,54 @@ def distances(problem: Problem) -> np.ndarray:
         values, over the samples that both speak for; 0 where there are none.
     """
     ballots = Ballots.of(problem)
-    speaks = ballots.speaks.astype(np.float64)
-    shared = (speaks * ballots.weight) @ speaks.T
-    if ballots.n_classes:
-        differ = shared.copy()
-        for label in range(ballots.n_classes):
-            voted = ((ballots.predictions == label) & ballots.speaks).astype(np.float64)
-            differ -= (voted * ballots.weight) @ voted.T
-    else:
-        # Centred by sample: differences keep their digits.
-        values = (ballots.predictions - ballots.predictions.mean(axis=0)) * speaks
-        squares = (values**2 * ballots.weight) @ speaks.T
-        differ = squares + squares.T - 2 * (values * ballots.weight) @ values.T
+    n_members = ballots.n_members
+    shared, differ = np.zeros((2, n_members, n_members))
+    for block in ballots.sample_blocks():
+        speaks = ballots.speaks[:, block].astype(np.float64)
+        weight, said = ballots.weight[block], ballots.predictions[:, block]
+        both = (speaks * weight) @ speaks.T
+        shared += both
+        if ballots.n_classes:
+            differ += both
+            for label in range(ballots.n_classes):
+                voted = (said == label) * speaks
+                differ -= (voted * weight) @ voted.T
+        else:
+            # Centred by sample: differences keep their digits.
+            values = (said - said.mean(axis=0)) * speaks
+            squares = (values**2 * weight) @ speaks.T
+            differ += squares + squares.T - 2 * (values * weight) @ values.T
+        release(ballots.predictions)
     differ = np.divide(differ, shared, out=np.zeros_like(differ), where=shared > 0)
     np.fill_diagonal(differ, 0.0)
     return np.maximum(0.5 * (differ + differ.T), 0.0)
+
+
+def _coordinates(problem: Problem, members: np.ndarray) -> tuple[np.ndarray, int]:
+    """Points as far from each other as the members' outputs, one coordinate per member.
+
+    k-means looks at distances only, so it finds the same clusters among them.
+
+    Returns
+    -------
+    points : ndarray of shape (len(members), len(members))
+    distinct : int
+        How many of the members' outputs differ.
+    """
+    outputs = problem.outputs
+    n_members, n_outputs, n_samples = outputs.shape
+    gram = np.zeros((n_members, n_members))
+    for block in blocks_of(n_samples, 8 * n_members * n_outputs, _BLOCK_BYTES):
+        some = outputs[:, :, block].astype(np.float64).reshape(n_members, -1)
+        some -= some.mean(axis=0)
+        gram += some @ some.T
+        release(outputs)
+    values, directions = np.linalg.eigh(gram[np.ix_(members, members)])
+    contents = set()
+    for t in members:
+        contents.add(hashlib.blake2b(outputs[t].tobytes()).digest())
+        release(outputs)
+    return directions * np.sqrt(np.maximum(values, 0.0)), len(contents)
 
 
 def _merges(distance: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...storage import release
 from .ballots import Ballots
 from .criterion import Criterion, register_criterion
 
@@ -22,17 +23,24 @@ def pairwise_agreement(ballots: Ballots) -> tuple[np.ndarray, np.ndarray]:
     chance : ndarray of shape (n_members, n_members), dtype float64
         What it would be if both labelled independently as often as they do.
     """
-    n_members = ballots.n_members
-    speaks = ballots.speaks.astype(np.float64)
-    shared = (speaks * ballots.weight) @ speaks.T
-    scale = np.divide(1.0, shared, out=np.full_like(shared, np.nan), where=shared > 0)
+    n_members, n_classes = ballots.n_members, ballots.n_classes
+    shared = np.zeros((n_members, n_members))
     observed = np.zeros((n_members, n_members))
+    # Weight of what one says where the other speaks too.
+    said = np.zeros((n_classes, n_members, n_members))
+    for block in ballots.sample_blocks():
+        speaks = ballots.speaks[:, block].astype(np.float64)
+        weighted = speaks * ballots.weight[block]
+        shared += weighted @ speaks.T
+        for label in range(n_classes):
+            voted = ballots.predictions[:, block] == label
+            observed += (voted * weighted) @ (voted * speaks).T
+            said[label] += (voted * weighted) @ speaks.T
+        release(ballots.predictions)
+    scale = np.divide(1.0, shared, out=np.full_like(shared, np.nan), where=shared > 0)
     chance = np.zeros((n_members, n_members))
-    for label in range(ballots.n_classes):
-        voted = ((ballots.predictions == label) & ballots.speaks) * ballots.weight
-        observed += voted @ ((ballots.predictions == label) & ballots.speaks).T
+    for share in said * scale:
         # How often the first says so where the second speaks too, and the other way round.
-        share = (voted @ speaks.T) * scale
         chance += share * share.T
     return observed * scale, chance
 

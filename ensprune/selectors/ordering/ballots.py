@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ...objectives.base import class_positions, normalised_weights
+from ...storage import blocks_of, empty_like, release
 from ..base import Problem
 
-# Numbers in a block of members: temporaries of a criterion stay in the processor's cache.
+# Numbers in a block of members: temporaries of a criterion stay in the processor's cache, and small.
 _BLOCK = 1 << 19
+
+# Bytes of a block of samples of all members, for products between members.
+_SAMPLE_BLOCK_BYTES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,20 @@ class Ballots:
         """The ballots of a problem."""
         outputs, combiner = problem.outputs, problem.combiner
         n_members, _, n_samples = outputs.shape
-        alone = [combiner.take([t])(outputs[t : t + 1]) for t in range(n_members)]
+        kind: Any = np.float64
         if combiner.classes is None:
             target = np.asarray(problem.y, dtype=np.float64)
-            predictions = np.stack(alone).astype(np.float64)
         else:
             target = class_positions(problem.y, combiner.classes)
             kind = np.min_scalar_type(len(combiner.classes))
-            predictions = np.stack(
-                [class_positions(labels, combiner.classes).astype(kind) for labels in alone]
+        predictions = empty_like(outputs, (n_members, n_samples), kind)
+        for t, row in enumerate(predictions):
+            alone = combiner.take([t])(outputs[t : t + 1])
+            row[...] = (
+                alone if combiner.classes is None else class_positions(alone, combiner.classes)
             )
+            release(outputs)
+            release(predictions)
         speaks = problem.mask
         if speaks is None:
             speaks = np.broadcast_to(True, (n_members, n_samples))
@@ -80,17 +89,24 @@ class Ballots:
     @cached_property
     def right(self) -> np.ndarray:
         """Votes for the true label, (n_members, n_samples), dtype bool."""
-        return (self.predictions == self.target) & self.speaks
+        right = empty_like(self.predictions, self.predictions.shape, bool)
+        for some in self.blocks():
+            np.logical_and(
+                self.predictions[some] == self.target, self.speaks[some], out=right[some]
+            )
+            release(self.predictions)
+            release(right)
+        return right
 
     @cached_property
     def spoken(self) -> np.ndarray:
         """Total weight of the samples that a member speaks for, (n_members,)."""
-        return self.speaks @ self.weight
+        return self.sums_of(self.speaks, self.weight)
 
     @cached_property
     def accuracy(self) -> np.ndarray:
         """Share of right votes where a member speaks, (n_members,); 0 for one that never does."""
-        return self.share(self.right @ self.weight)
+        return self.share(self.sums_of(self.right, self.weight))
 
     def share(self, totals: np.ndarray) -> np.ndarray:
         """Weighted sums over a member's samples as averages over them, (n_members,)."""
@@ -99,25 +115,57 @@ class Ballots:
     @cached_property
     def counts(self) -> np.ndarray:
         """Votes of all members for each class, each counted once, (n_classes, n_samples)."""
-        return np.stack(
-            [((self.predictions == c) & self.speaks).sum(axis=0) for c in range(self.n_classes)]
-        ).astype(np.float64)
+        counts = np.zeros((self.n_classes, self.n_samples))
+        for some in self.blocks():
+            for label, row in enumerate(counts):
+                row += ((self.predictions[some] == label) & self.speaks[some]).sum(axis=0)
+            release(self.predictions)
+        return counts
 
-    def by_member(self, values: Callable[[slice], np.ndarray]) -> np.ndarray:
+    @cached_property
+    def speakers(self) -> np.ndarray:
+        """How many members speak for each sample, at least 1, (n_samples,)."""
+        counts = sum(self.speaks[some].sum(axis=0) for some in self.blocks())
+        return np.maximum(counts, 1)
+
+    def blocks(self) -> list[slice]:
+        """Members in blocks whose numbers fit into a processor's cache."""
+        step = max(1, _BLOCK // max(self.n_samples, 1))
+        return [slice(a, a + step) for a in range(0, self.n_members, step)]
+
+    def sample_blocks(self) -> list[slice]:
+        """Samples in blocks of which a few arrays of all members' numbers are small."""
+        return blocks_of(self.n_samples, 8 * self.n_members, _SAMPLE_BLOCK_BYTES)
+
+    def by_member(
+        self, values: Callable[[slice], np.ndarray], weight: np.ndarray | None = None
+    ) -> np.ndarray:
         """Weighted sums over the samples of values that are computed for some members at a time.
 
         Parameters
         ----------
         values : callable
             Of a slice of members; returns (n_some, n_samples).
+        weight : ndarray of shape (n_samples,), default=None
+            None is the weight of the samples.
 
         Returns
         -------
         ndarray of shape (n_members,), dtype float64
         """
-        step = max(1, _BLOCK // max(self.n_samples, 1))
-        starts = range(0, self.n_members, step)
-        return np.concatenate([values(slice(a, a + step)) @ self.weight for a in starts])
+        weight = self.weight if weight is None else weight
+        sums = np.empty(self.n_members)
+        for some in self.blocks():
+            sums[some] = values(some) @ weight
+            release(self.problem.outputs)
+            release(self.predictions)
+            if "right" in self.__dict__:
+                release(self.right)
+        return sums
+
+    def sums_of(self, array: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Weighted sums over the samples of an array (n_members, n_samples), a block at a time."""
+        return self.by_member(lambda some: array[some], weight)
 
 
 def largest_other(counts: np.ndarray, target: np.ndarray) -> np.ndarray:

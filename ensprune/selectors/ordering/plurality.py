@@ -126,7 +126,7 @@ class Complementarity(_Plurality):
     def values(self, free: np.ndarray) -> np.ndarray:
         ballots = self.ballots
         missed = ~self.is_right
-        return ballots.share(ballots.right @ (ballots.weight * missed))
+        return ballots.share(ballots.sums_of(ballots.right, ballots.weight * missed))
 
 
 class UncertaintyWeighted(_Plurality):
@@ -187,8 +187,10 @@ class DiversityRegularised(_Plurality):
             return ballots.accuracy
         vote = self._counts.argmax(axis=0)
         both = ballots.weight * (self._voted > 0)
-        alike = ((ballots.predictions == vote) & ballots.speaks) @ both
-        shared = ballots.speaks @ both
+        alike = ballots.by_member(
+            lambda some: (ballots.predictions[some] == vote) & ballots.speaks[some], both
+        )
+        shared = ballots.sums_of(ballots.speaks, both)
         agreement = np.divide(alike, shared, out=np.ones(len(alike)), where=shared > 0)
         left = np.flatnonzero(free)
         # Rounded: shares that tie do so whatever the order of summation.

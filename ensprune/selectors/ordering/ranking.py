@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numbers
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
+from ...storage import release
 from .ballots import Ballots, largest_other
 from .criterion import Criterion, register_criterion
 
@@ -117,31 +119,38 @@ class ErrorAmbiguity(_Ranking):
 
     def start(self, ballots: Ballots) -> None:
         # 2 <o_t, mean - y> is what is left of the difference, up to what is the same for all.
-        speaking = np.maximum(ballots.speaks.sum(axis=0), 1)
         total = np.zeros(ballots.n_members)
         for label in range(max(ballots.n_classes, 1)):
-            opinion = self._opinions(ballots, label) * ballots.speaks
-            mean = opinion.sum(axis=0) / speaking
+            mean = np.zeros(ballots.n_samples)
+            for some in ballots.blocks():
+                mean += self._opinions(ballots, label, some).sum(axis=0)
+                release(ballots.problem.outputs)
+            mean /= ballots.speakers
             wanted = ballots.target == label if ballots.n_classes else ballots.target
             slope = 2.0 * (mean - wanted)
             level = (wanted - mean) * (wanted + mean)
-            total += (opinion * slope + level * ballots.speaks) @ ballots.weight
+            opinions = partial(self._opinions, ballots, label)
+            total += ballots.by_member(opinions, ballots.weight * slope)
+            total += ballots.sums_of(ballots.speaks, ballots.weight * level)
         # |o - y|^2 - |o - m|^2 = 2 o (m - y) + y^2 - m^2
         self._values = -ballots.share(total)
 
     @staticmethod
-    def _opinions(ballots: Ballots, label: int) -> np.ndarray:
-        """Each member's value or probability for a label, (n_members, n_samples)."""
+    def _opinions(ballots: Ballots, label: int, some: slice) -> np.ndarray:
+        """Values, or probabilities for a label, where members speak, (n_some, n_samples)."""
         problem = ballots.problem
         if not ballots.n_classes:
-            return ballots.predictions
-        if not problem.combiner.has_proba:
-            return (ballots.predictions == label).astype(np.float64)
-        alone = [
-            problem.combiner.take([t]).predict_proba(problem.outputs[t : t + 1])[:, label]
-            for t in range(ballots.n_members)
-        ]
-        return np.stack(alone).astype(np.float64)
+            said = ballots.predictions[some]
+        elif not problem.combiner.has_proba:
+            said = ballots.predictions[some] == label
+        else:
+            members = range(*some.indices(ballots.n_members))
+            alone = [
+                problem.combiner.take([t]).predict_proba(problem.outputs[t : t + 1])[:, label]
+                for t in members
+            ]
+            said = np.stack(alone).astype(np.float64)
+        return said * ballots.speaks[some]
 
 
 register_criterion("individual", Individual)

@@ -29,8 +29,8 @@ class Boosting(Criterion):
     def _errors(self) -> np.ndarray:
         """Weighted error of each member where it speaks, (n_members,); 1 for one that never does."""
         ballots = self._ballots
-        spoken = ballots.speaks @ self._boosted
-        missed = spoken - ballots.right @ self._boosted
+        spoken = ballots.sums_of(ballots.speaks, self._boosted)
+        missed = spoken - ballots.sums_of(ballots.right, self._boosted)
         return np.divide(missed, spoken, out=np.ones(len(missed)), where=spoken > 0)
 
     def values(self, free: np.ndarray) -> np.ndarray:

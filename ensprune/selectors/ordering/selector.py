@@ -110,8 +110,10 @@ class OrderingSelector(Selector):
 
 
 def _squared_errors(ballots: Ballots) -> np.ndarray:
-    squares = (ballots.predictions - ballots.target) ** 2 * ballots.speaks
-    return ballots.share(squares @ ballots.weight)
+    def squares(some: slice) -> np.ndarray:
+        return (ballots.predictions[some] - ballots.target) ** 2 * ballots.speaks[some]
+
+    return ballots.share(ballots.by_member(squares))
 
 
 def _most_wanted(values: np.ndarray, alone: np.ndarray, free: np.ndarray) -> int:

@@ -9,18 +9,23 @@ import numbers
 
 import numpy as np
 
+from ...storage import release
 from .ballots import Ballots
 from .criterion import Criterion, register_criterion
 
 
-def signatures(ballots: Ballots) -> np.ndarray:
-    """+1 for right, -1 for wrong, 0 where a member does not speak, (n_members, n_samples)."""
-    return np.where(ballots.right, 1.0, -1.0) * ballots.speaks
+def signatures(ballots: Ballots, some: slice) -> np.ndarray:
+    """+1 for right, -1 for wrong, 0 where a member does not speak, (n_some, n_samples)."""
+    return np.where(ballots.right[some], 1.0, -1.0) * ballots.speaks[some]
 
 
-def _average(ballots: Ballots, vectors: np.ndarray) -> np.ndarray:
+def _average(ballots: Ballots) -> np.ndarray:
     """Mean signature of the members that speak, (n_samples,)."""
-    return vectors.sum(axis=0) / np.maximum(ballots.speaks.sum(axis=0), 1)
+    total = np.zeros(ballots.n_samples)
+    for some in ballots.blocks():
+        total += signatures(ballots, some).sum(axis=0)
+        release(ballots.right)
+    return total / ballots.speakers
 
 
 class MarginDistance(Criterion):
@@ -41,8 +46,7 @@ class MarginDistance(Criterion):
     Martinez-Munoz & Suarez, "Aggregation ordering in bagging", IASTED AIA 2004.
     """
 
-    _weight: np.ndarray
-    _steps: np.ndarray
+    _ballots: Ballots
     _squares: np.ndarray
     _missing: np.ndarray
 
@@ -52,35 +56,39 @@ class MarginDistance(Criterion):
     def start(self, ballots: Ballots) -> None:
         if not (isinstance(self.p, numbers.Real) and 0 < self.p < 1):
             raise ValueError(f"p={self.p!r} must be a number in (0, 1)")
-        self._weight = ballots.weight
-        # Each coordinate divided by how many members there are, or speak for the sample.
-        self._steps = signatures(ballots) / np.maximum(ballots.speaks.sum(axis=0), 1)
-        self._squares = self._steps**2 @ self._weight
+        self._ballots = ballots
+        self._squares = ballots.by_member(lambda some: self._steps(some) ** 2)
         self._missing = np.full(ballots.n_samples, float(self.p))
+
+    def _steps(self, some: slice) -> np.ndarray:
+        """Signatures, each coordinate divided by how many members there are, or speak for it."""
+        return signatures(self._ballots, some) / self._ballots.speakers
 
     def values(self, free: np.ndarray) -> np.ndarray:
         # |m - s|^2 = |m|^2 - 2 <m, s> + |s|^2
-        squared = self._weight @ self._missing**2
-        squared -= 2 * self._steps @ (self._weight * self._missing) - self._squares
-        return -squared
+        weight = self._ballots.weight
+        squared = weight @ self._missing**2
+        inner = self._ballots.by_member(self._steps, weight * self._missing)
+        return 2 * inner - self._squares - squared
 
     def add(self, member: int) -> None:
-        self._missing -= self._steps[member]
+        self._missing -= self._steps(slice(member, member + 1))[0]
 
 
 class _Angle(Criterion):
     """By increasing angle between a member's signature and a reference vector."""
 
-    def _reference(self, ballots: Ballots, vectors: np.ndarray) -> np.ndarray:
+    def _reference(self, ballots: Ballots) -> np.ndarray:
         raise NotImplementedError
 
     def start(self, ballots: Ballots) -> None:
-        vectors = signatures(ballots)
-        reference = self._reference(ballots, vectors)
-        inner = vectors @ (ballots.weight * reference)
-        # Lengths over the samples a member speaks for.
+        reference = self._reference(ballots)
+        inner = ballots.by_member(
+            lambda some: signatures(ballots, some), ballots.weight * reference
+        )
+        # Lengths over the samples a member speaks for; those of signatures are ones.
         lengths = np.sqrt(
-            (vectors**2 @ ballots.weight) * (ballots.speaks @ (ballots.weight * reference**2))
+            ballots.spoken * ballots.sums_of(ballots.speaks, ballots.weight * reference**2)
         )
         self._cosine = np.divide(inner, lengths, out=np.zeros(len(inner)), where=lengths > 0)
 
@@ -100,8 +108,8 @@ class Orientation(_Angle):
     Martinez-Munoz & Suarez, "Pruning in ordered bagging ensembles", ICML 2006.
     """
 
-    def _reference(self, ballots: Ballots, vectors: np.ndarray) -> np.ndarray:
-        average = _average(ballots, vectors)
+    def _reference(self, ballots: Ballots) -> np.ndarray:
+        average = _average(ballots)
         square = ballots.weight @ average**2
         if square == 0:
             return np.ones(len(average))
@@ -120,7 +128,7 @@ class ReferenceVector(_Angle):
     IJCNN 2006, for ordering by the angle to a reference vector.
     """
 
-    def _reference(self, ballots: Ballots, vectors: np.ndarray) -> np.ndarray:
+    def _reference(self, ballots: Ballots) -> np.ndarray:
         return np.where(ballots.counts.argmax(axis=0) == ballots.target, 1.0, -1.0)
 
 

@@ -21,6 +21,9 @@ from .subject import PathCurve, Subject, subject_of
 # Share of a time that the next measurement may not find again.
 _NOISE = 0.05
 
+# Processes for each CPU from which on longer calls are interrupted and shorter ones are not.
+_BUSY = 2.0
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -233,10 +236,19 @@ def make_report(
             *notes,
             f"{curve.metric}: {scored_on}. In brackets: 95 % intervals.",
             "predict: wall-clock time, the best of some turns of full and pruned on the same rows "
-            f"({timed_on}), on this machine ({os.cpu_count()} CPUs), n_jobs as the estimators have it.",
+            f"({timed_on}), on this machine ({os.cpu_count()} CPUs), n_jobs as the estimators have it."
+            f"{_remark_on_load()}",
         ),
         curve=curve,
     )
+
+
+def _remark_on_load() -> str:
+    """What other work on the machine does to the times."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= _BUSY * (os.cpu_count() or 1):
+        return ""
+    return " It was busy with other work, which makes times longer, long ones most of all."
 
 
 def _checked(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:

@@ -123,7 +123,8 @@ class MemberSimilarityDisplay:
         problem = company.on_rows(X, y, out_of_bag, n_jobs)
         combiner = problem.combiner
         if measure == "auto":
-            labels = combiner.classes is not None and combiner.kind != "sum"
+            # A single stage of boosting, alone or inside another ensemble, hardly decides a label.
+            labels = combiner.classes is not None and combiner.kind not in ("sum", "nested")
             measure = "agreement" if labels else "correlation"
         if measure == "correlation":
             values = problem.outputs

@@ -126,7 +126,8 @@ class Reports:
         sklearn.exceptions.NotFittedError
             If the pruner is not fitted.
         ValueError
-            If ``y`` or ``sample_weight`` is given without ``X``, or of another length.
+            If ``X`` has no rows, or ``y`` or ``sample_weight`` is given without it, or of another
+            length.
         """
         check_is_fitted(self, "pruned_estimator_")
         from .inspection.report import make_report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score
 from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import _safe_indexing
@@ -105,20 +107,23 @@ def compared(
         except ValueError:  # such as a draw without one of the classes
             return math.nan
 
-    found = []
-    for replayed in answers:
-        value = call_scorer(scorer, replayed, rows, y, sample_weight)
-        se = error_on(scorer, replayed, rows, y, sample_weight)
-        found.append(with_interval(value, se, scorer, len(y)))
-    change = found[1].value - found[0].value
-    if len(y) < 2:
-        return found[0], found[1], Estimate(change)
-    if is_average(scorer) and y.ndim == 1:
-        low, high = _paired(scorer, *answers, y, sample_weight)
-    else:
-        before, after = (resampled(partial(score, replayed), len(y)) for replayed in answers)
-        low, high = _bootstrapped(change, after - before)
-    return found[0], found[1], Estimate(change, low, high)
+    values = [call_scorer(scorer, replayed, rows, y, sample_weight) for replayed in answers]
+    change = values[1] - values[0]
+    with warnings.catch_warnings():
+        # Of rows drawn, not of the rows given.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        errors = [error_on(scorer, replayed, rows, y, sample_weight) for replayed in answers]
+        if len(y) < 2:
+            low, high = math.nan, math.nan
+        elif is_average(scorer) and y.ndim == 1:
+            low, high = _paired(scorer, *answers, y, sample_weight)
+        else:
+            before, after = (resampled(partial(score, replayed), len(y)) for replayed in answers)
+            low, high = _bootstrapped(change, after - before)
+    full_score, pruned_score = (
+        with_interval(value, se, scorer, len(y)) for value, se in zip(values, errors, strict=True)
+    )
+    return full_score, pruned_score, Estimate(change, low, high)
 
 
 def _paired(

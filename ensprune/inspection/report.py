@@ -211,6 +211,8 @@ def make_report(
         timed_on = f"{_num_samples(X):,} that the fit has kept"
     else:
         timed_on = "of those given"
+        if _num_samples(X) == 0:
+            raise ValueError("X has no rows; give at least one, or None for rows of the fit")
     if y is None:
         full = with_interval(curve.score_full, judged.se_full, subject.scorer, judged.n_rows)
         pruned = with_interval(curve.score_pruned, judged.se_pruned, subject.scorer, judged.n_rows)
@@ -219,7 +221,7 @@ def make_report(
     else:
         y, weight = _checked(X, y, sample_weight)
         full, pruned, change = compared(subject.scorer, subject.full, subject.pruned, X, y, weight)
-        scored_on = f"on the {len(y):,} rows given; the change is of paired predictions"
+        scored_on = f"on the {_rows(len(y))} given; the change is of paired predictions"
     quantities = _quantities(subject, X)
     retrained = getattr(pruner, "retrained_", None)
     notes = () if retrained is None else (f"retrain: {retrained}.",)
@@ -241,6 +243,10 @@ def make_report(
         ),
         curve=curve,
     )
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 def _remark_on_load() -> str:
@@ -272,7 +278,6 @@ def _quantities(subject: Subject, X: Any) -> tuple[Quantity, ...]:
     if sizes[0] is not None and sizes[1] is not None:
         found.append(Quantity("pickle", sizes[0], sizes[1], "bytes"))
     for n_rows in dict.fromkeys((1, min(_num_samples(X), ROWS))):
-        name = f"predict, {n_rows:,} row{'s' if n_rows > 1 else ''}"
         before, after = seconds_to_predict(both, X, n_rows)
-        found.append(Quantity(name, before, after, "seconds"))
+        found.append(Quantity(f"predict, {_rows(n_rows)}", before, after, "seconds"))
     return tuple(found)

@@ -94,6 +94,19 @@ def test_rows_without_labels_are_timed_only(cancer, out_of_bag):
     assert "predict, 50 rows" in report.to_frame().index
 
 
+def test_few_rows_have_few_intervals(cancer, forest):
+    _, X_test, _, y_test = cancer
+    pruner = EnsemblePruner(FrozenEstimator(forest), 4, scoring="roc_auc").fit(X_test, y_test)
+    # Draws without one of the two classes have no area under the curve, and say nothing of it.
+    report = pruner.report(X_test[:6], np.array(["benign"] * 5 + ["malignant"]))
+    assert np.isfinite(report.score_full.value)
+    assert np.isnan(report.change.low)
+    alone = EnsemblePruner(FrozenEstimator(forest), 4).fit(X_test, y_test)
+    report = alone.report(X_test[:1], y_test[:1])
+    assert "on the 1 row given" in str(report)
+    assert np.isnan([report.score_full.low, report.change.low]).all()
+
+
 def test_certificate_is_in_every_form(certified):
     report = certified.report()
     assert report.certificate == str(certified.certificate_)
@@ -280,6 +293,8 @@ def test_mistakes_are_named(cancer, out_of_bag):
         out_of_bag.report(sample_weight=np.ones(3))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         out_of_bag.report(X_test, y_test[:-1])
+    with pytest.raises(ValueError, match="X has no rows"):
+        out_of_bag.report(X_test[:0])
 
 
 # --- intervals ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from ensprune.selectors.ilp.bound import quadratic_bound
 from ensprune.selectors.ilp.branch import branch_and_bound
 from ensprune.selectors.ilp.rules import Rules
+from ensprune.selectors.ilp.sweep import bound_sizes
 
 N = 9
 MASKS = np.array(list(itertools.product((False, True), repeat=N)))
@@ -113,7 +114,9 @@ def test_branching_finds_and_proves_the_optimum(definite):
         incumbent = float(np.sort(values)[4])
         root = quadratic_bound(gram, size, rules, incumbent, time.perf_counter() - 1, 0.0)
         root.run(soon(), 0.0, 1)
-        value, best = branch_and_bound(root, incumbent, soon(), 0.0)
+        area = size**2
+        proved, best = branch_and_bound({size: root}, incumbent / area, soon(), 0.0)
+        value = proved[size] * area
         reached = incumbent
         if best is not None:
             assert rules.allow(best)
@@ -142,3 +145,33 @@ def test_within_one_percent_of_a_forest_without_a_solver(regression):
     assert result.status == "optimal"
     assert result.n_rows == 0
     assert result.gap <= 0.01
+
+
+@pytest.mark.parametrize("definite", [True, False])
+def test_every_size_is_bounded_and_the_best_one_found(definite):
+    rng = np.random.default_rng(17 + definite)
+    compared = 0
+    for _ in range(25):
+        gram, rules = random_gram(rng, definite), random_rules(rng)
+        fits = np.array([rules.allow(mask) for mask in MASKS])
+        if fits.sum() < 20:
+            continue
+        masks = MASKS[fits]
+        sizes = masks.sum(axis=1)
+        values = values_of(gram, masks) / sizes**2
+        incumbent = float(np.quantile(values, 0.2))
+        tiny = 1e-9 * np.abs(gram).sum()
+        asked = list(range(1, int(sizes.max()) + 1))
+        roots = bound_sizes(gram, asked, rules, incumbent, int(rng.integers(1, N)), soon(), 0.0)
+        for size, root in roots.items():
+            least = values[sizes == size].min(initial=np.inf)
+            assert least > incumbent or root.value / size**2 <= least + tiny
+            good = masks[(sizes == size) & (values <= incumbent)]
+            assert good[:, root.keep].all()
+            assert not good[:, root.drop].any()
+        proved, best = branch_and_bound(roots, incumbent, soon(), 0.0)
+        assert min(proved.values()) == pytest.approx(values.min(), abs=tiny)
+        assert best is not None
+        assert gram[np.ix_(best, best)].mean() == pytest.approx(values.min(), abs=tiny)
+        compared += 1
+    assert compared >= 10

@@ -13,7 +13,7 @@ from .semidefinite import DoublyNonnegative, Prices, Selection
 
 # Steps between two bounds, and bounds without progress after which the rest is not worth it.
 _STEPS = 10
-_PATIENCE = 10
+PATIENCE = 10
 # Progress is this share of the gap that is left.
 _PROGRESS = 0.02
 # The relaxation is made smaller once so many of its members are settled.
@@ -115,6 +115,8 @@ class Bounding:
     rules : Rules
     incumbent : float
         A value known to be reached, infinite if none is.
+    near : Bounding, default=None
+        Of the same matrix and rules but another size: where the relaxation starts from.
 
     Attributes
     ----------
@@ -131,16 +133,31 @@ class Bounding:
 
     _rest: _Rest
 
-    def __init__(self, gram: np.ndarray, size: int, rules: Rules, incumbent: float):
+    def __init__(
+        self,
+        gram: np.ndarray,
+        size: int,
+        rules: Rules,
+        incumbent: float,
+        near: Bounding | None = None,
+    ):
         self._gram = gram
-        self._size = size
+        self.size = size
         self._rules = rules
         self._incumbent = incumbent
         self.keep, self.drop = rules.keep.copy(), rules.drop.copy()
         self.value = -np.inf
         self._best: tuple[np.ndarray, np.ndarray] | None = None  # members and their curvature
         self._relaxation: DoublyNonnegative | None = None
+        # Where the relaxation starts from, and the first one of our own: that fits other sizes.
+        self._seed = near._first if near is not None else None
+        self._first: tuple[np.ndarray, DoublyNonnegative] | None = None
+        self._stalled, self._last = 0, -np.inf
         self._restart()
+        if self._seed is not None and not self.done:
+            members, relaxation = self._seed
+            if np.array_equal(members, self._rest.free):
+                self._look(relaxation.prices())
 
     def _restart(self) -> None:
         """Leave settled members out of the relaxation; go on from where it stood."""
@@ -148,7 +165,7 @@ class Bounding:
         if before is not None:
             old = self._rest.free
             members = np.flatnonzero(~self.keep[old] & ~self.drop[old])
-        self._rest = _rest(self._gram, self._size, self._rules, self.keep, self.drop)
+        self._rest = _rest(self._gram, self.size, self._rules, self.keep, self.drop)
         self._relaxation = None
         fits = self._rest.fits()
         self.done = not fits or self._rest.closed
@@ -185,58 +202,100 @@ class Bounding:
         for part in kept, dropped:
             part._incumbent = incumbent
             part.keep, part.drop = self.keep.copy(), self.drop.copy()
+            part._first = part._seed = None
         kept.keep[member] = True
         dropped.drop[member] = True
         kept._restart()
         dropped._restart()
         return kept, dropped
 
-    def run(self, deadline: float, mip_gap: float, patience: int = _PATIENCE) -> None:
-        """Tighten until within ``mip_gap`` of the incumbent, out of time or without progress."""
+    def enough(self, mip_gap: float) -> bool:
+        """Whether the bound is within ``mip_gap`` of the incumbent."""
         scale = abs(self._incumbent) if np.isfinite(self._incumbent) else 0.0
-        goal = self._incumbent - mip_gap * scale
-        last, stalled = self.value, 0
-        while not self.done and self.value < goal and stalled < patience:
-            self._look()
-            left = deadline - time.perf_counter()
-            if self.done or self.value >= goal or left < self._step_seconds():
-                return
-            ahead = self._incumbent - last if np.isfinite(self._incumbent) else abs(last)
-            if last == -np.inf or self.value > last + _PROGRESS * ahead:
-                last, stalled = self.value, 0
-            else:
-                stalled += 1
-            self._advance(deadline)
+        return self.done or self.value >= self._incumbent - mip_gap * scale
+
+    @property
+    def seeds(self) -> bool:
+        """Whether another size can start from here."""
+        return self._first is not None
+
+    @property
+    def stalled(self) -> int:
+        """How many rounds there have been without progress since the last that made some."""
+        return self._stalled
+
+    def run(self, deadline: float, mip_gap: float, patience: int = PATIENCE) -> None:
+        """Tighten until within ``mip_gap`` of the incumbent, out of time or without progress."""
+        self._stalled, self._last = 0, self.value
+        while self._stalled < patience and self.round(deadline, mip_gap):
+            pass
+
+    def round(self, deadline: float, mip_gap: float) -> bool:
+        """One look at the bound, and some steps if it is not good enough; whether to go on."""
+        if self.enough(mip_gap):
+            return False
+        self._look()
+        left = deadline - time.perf_counter()
+        if self.enough(mip_gap) or left < self._step_seconds():
+            return False
+        last = self._last
+        ahead = self._incumbent - last if np.isfinite(self._incumbent) else abs(last)
+        if last == -np.inf or self.value > last + _PROGRESS * ahead:
+            self._last, self._stalled = self.value, 0
+        else:
+            self._stalled += 1
+        self._advance(deadline)
+        return True
+
+    def release(self) -> None:
+        """Forget the relaxation, where only what it has proved is still needed."""
+        self._relaxation = self._first = self._seed = None
+
+    def round_seconds(self) -> float:
+        """About how long :meth:`round` takes."""
+        return (_STEPS + 1) * self._step_seconds()
 
     def _step_seconds(self) -> float:
         return _STEP_SECONDS * len(self._rest.free) ** 3
 
     def _advance(self, deadline: float) -> None:
         if self._relaxation is None:
-            self._relaxation = DoublyNonnegative(self._rest.selection)
+            self._relaxation = self._begin()
         for _ in range(_STEPS):
             self._relaxation.step()
             if time.perf_counter() + self._step_seconds() > deadline:
                 break
         self._relaxation.balance()
 
-    def _look(self) -> None:
-        """Turn the prices as they stand into a bound; settle members by it."""
+    def _begin(self) -> DoublyNonnegative:
+        rest, before, left = self._rest, None, None
+        if self._seed is not None:
+            members, relaxation = self._seed
+            if np.isin(rest.free, members).all():
+                before, left = relaxation, np.searchsorted(members, rest.free)
+        begun = DoublyNonnegative(rest.selection, before, left)
+        if self._first is None:
+            self._first = rest.free, begun
+        return begun
+
+    def _look(self, prices: Prices | None = None) -> None:
+        """Turn prices, by default the relaxation's, into a bound; settle members by it."""
         rest = self._rest
         selection, free = rest.selection, rest.free
         n, size = len(free), selection.size
-        if self._relaxation is None:
+        related = prices is not None or self._relaxation is not None
+        if prices is None and self._relaxation is not None:
+            prices = self._relaxation.prices()
+        elif prices is None:
             nothing = np.zeros(len(selection.budgets))
             prices = Prices(np.zeros((n, n)), np.zeros(n), nothing, np.zeros((len(nothing), n)))
-        else:
-            prices = self._relaxation.prices()
         worth, constant, margin = _worths(selection, prices)
         ranking = np.argpartition(worth, [size - 1, size])
         chosen, outside = ranking[:size], ranking[size:]
         value = rest.constant + constant + float(worth[chosen].sum()) - margin
         if value > self.value:
             self.value = value
-            self._best = (free, prices.curvature) if self._relaxation is not None else None
+            self._best = (free, prices.curvature) if related else None
         worse = self._incumbent + 1e-9 * abs(self._incumbent) - value
         last, first = worth[ranking[size - 1]], worth[ranking[size]]
         self.drop[free[outside[worth[outside] - last > worse]]] = True

@@ -5,24 +5,27 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
-from .bound import Bounding
+from .bound import PATIENCE, Bounding
 
 # Bounds without progress after which a node is split: splitting gains more than waiting.
 _PATIENCE = 1
 
 
 def branch_and_bound(
-    root: Bounding, incumbent: float, deadline: float, mip_gap: float
-) -> tuple[float, np.ndarray | None]:
+    roots: Mapping[int, Bounding], incumbent: float, deadline: float, mip_gap: float
+) -> tuple[dict[int, float], np.ndarray | None]:
     """Split the node with the lowest bound until none is left below the incumbent.
+
+    Values are those of ``x' gram x / size^2``; sizes compete with each other.
 
     Parameters
     ----------
-    root : Bounding
-        After its :meth:`~Bounding.run`.
+    roots : dict of {int: Bounding}
+        One for each size, after its :meth:`~Bounding.run`.
     incumbent : float
         A value known to be reached.
     deadline : float
@@ -32,28 +35,38 @@ def branch_and_bound(
 
     Returns
     -------
-    value : float
-        Admissible sets are no better than this, or no better than the incumbent.
+    values : dict of {int: float}
+        Admissible sets of a size are no better than this, or no better than the incumbent.
     best : ndarray of shape (n_members,), dtype bool, or None
         A set better than the incumbent, if one was found.
     """
     order = itertools.count()
     waiting: list[tuple[float, int, Bounding]] = []
-    best, settled = None, np.inf  # the least value of the nodes that have nothing to choose
-    parts: tuple[Bounding, ...] = (root,)
+    best = None
+    values = dict.fromkeys(roots, np.inf)  # by size: the least of what has nothing to choose
+    parts: tuple[Bounding, ...] = tuple(roots.values())
     while parts:
         for part in parts:
+            value = part.value / float(part.size) ** 2
             if not part.done:
-                heapq.heappush(waiting, (part.value, next(order), part))
+                heapq.heappush(waiting, (value, next(order), part))
                 continue
-            settled = min(settled, part.value)
-            if part.value < incumbent:
-                incumbent, best = part.value, part.best_set()
+            values[part.size] = min(values[part.size], value)
+            if value < incumbent:
+                incumbent, best = value, part.best_set()
         parts = ()
         least = waiting[0][0] if waiting else np.inf
         in_time = time.perf_counter() < deadline
-        if in_time and least < incumbent - mip_gap * abs(incumbent) and waiting[0][2].splits:
-            parts = heapq.heappop(waiting)[2].split(incumbent)
+        if in_time and least < incumbent - mip_gap * abs(incumbent):
+            node = heapq.heappop(waiting)[2]
+            # A root whose time had run out goes on from where it stood.
+            patience = PATIENCE if node is roots[node.size] else _PATIENCE
+            if node.stalled < patience and node.round(deadline, mip_gap):
+                parts = (node,)
+                continue
+            parts = node.split(incumbent * float(node.size) ** 2) if node.splits else (node,)
             for part in parts:
                 part.run(deadline, mip_gap, _PATIENCE)
-    return min([settled, *(value for value, _, _ in waiting[:1])]), best
+    for value, _, node in waiting:
+        values[node.size] = min(values[node.size], value)
+    return values, best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from ...objectives.accuracy import Accuracy
 from ...objectives.base import Objective
 from ...objectives.squared import SquaredError
-from .bound import quadratic_bound
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .linear import AccuracyFormulation
@@ -18,6 +18,7 @@ from .program import Program
 from .quadratic import SquaredErrorFormulation
 from .right import MemberColumns
 from .rules import Rules
+from .sweep import bound_sizes
 
 
 class _MinusCost(Objective):
@@ -142,7 +143,7 @@ class CoverFormulation(Formulation):
         objective = self.kept.problem().start()
         if self.sized:
             # Rounding must not make the full ensemble miss its own score.
-            return [(objective, -self._allowed * (1 + 1e-9))]
+            return [(objective, -self._allowed - 1e-9 * abs(self._allowed))]
         if self.faithful:
             return [(objective, 1.0)]
         for t in range(self.evidence.n_members):
@@ -153,21 +154,34 @@ class CoverFormulation(Formulation):
         self._level = level
         return [(objective, level)]
 
-    def quick_bound(self, size: int | None, incumbent: float, deadline: float, gap: float) -> float:
+    def quick_bounds(
+        self,
+        sizes: Sequence[int | None],
+        incumbent: float,
+        near: int | None,
+        deadline: float,
+        gap: float,
+    ) -> dict[int | None, float]:
         rules = self.rules
-        must = rules.costs[rules.keep].sum()
+        bounds = {size: self._least_cost(size) for size in sizes}
+        if not self.sized:
+            small = -np.inf if rules.keep.any() else self._small_covers(deadline)
+            return {size: max(least, small) for size, least in bounds.items()}
+        assert isinstance(self.kept, SquaredErrorFormulation)
+        open_sizes = [s for s in sizes if s is not None and bounds[s] < incumbent]
+        if open_sizes:
+            allowed = self._allowed + 1e-9 * abs(self._allowed)
+            reached = bound_sizes(self.kept.gram, open_sizes, rules, allowed, None, deadline, 0.0)
+            for size, one in reached.items():
+                if one.value > allowed * float(size) ** 2:
+                    bounds[size] = np.inf
+        return bounds
+
+    def _least_cost(self, size: int | None) -> float:
+        rules = self.rules
         free = np.sort(rules.costs[~rules.keep & ~rules.drop])
         more = max((1 if size is None else size) - int(rules.keep.sum()), 0)
-        least = float(must + free[:more].sum())
-        if least >= incumbent:
-            return least
-        if not self.sized:
-            return least if rules.keep.any() else max(least, self._small_covers(deadline))
-        assert size is not None
-        assert isinstance(self.kept, SquaredErrorFormulation)
-        goal = self._allowed * float(size) ** 2 * (1 + 1e-9)
-        reached = quadratic_bound(self.kept.gram, size, rules, goal, deadline, 0.0)
-        return np.inf if reached.value > goal else least
+        return float(rules.costs[rules.keep].sum() + free[:more].sum())
 
     def _small_covers(self, deadline: float) -> float:
         """A bound from looking at every single member and every pair."""

@@ -21,6 +21,8 @@ from ..base import Problem
 
 # Margins closer to a tie than this, relative to the largest, count as wrong.
 _STRICT = 1e-5
+# A sum of margins is off by less than this, relative to the sum of their sizes.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ class Evidence:
         whole = bool((values == np.rint(values)).all())
         least = 1.0 if whole else _STRICT * float(np.abs(values).max(initial=1e-300))
         threshold = np.where(tie_wins, 0.0, least)
-        # What all members together get right stays right, however narrowly.
+        # What all members together get right stays right, however narrowly, but for rounding.
         total = values.sum(axis=1)
-        threshold = np.where((total > 0) & (total < threshold), total, threshold)
+        lead = total > _ROUNDING * np.abs(values).sum(axis=1)
+        threshold = np.where(lead & (total < threshold), total, threshold)
         return Margins(values, sample, threshold)

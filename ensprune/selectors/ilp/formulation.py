@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -96,15 +97,40 @@ class Formulation(ABC):
     def program(self, size: int | None) -> Program:
         """The program of a size; None leaves the size free."""
 
-    def quick_bound(self, size: int | None, incumbent: float, deadline: float, gap: float) -> float:
-        """A lower bound on the loss that needs no solver."""
-        return 0.0
+    def quick_bounds(
+        self,
+        sizes: Sequence[int | None],
+        incumbent: float,
+        near: int | None,
+        deadline: float,
+        gap: float,
+    ) -> dict[int | None, float]:
+        """Lower bounds on the loss that need no solver, for every size.
+
+        Parameters
+        ----------
+        sizes : sequence of int or None
+            Ascending; ``[None]`` leaves the size free.
+        incumbent : float
+            The least loss known, infinite if none is.
+        near : int or None
+            The size of the set that has it.
+        deadline : float
+            ``time.perf_counter()`` at which to stop.
+        gap : float
+            Relative gap at which a bound is good enough.
+        """
+        return dict.fromkeys(sizes, 0.0)
 
     def branch(
-        self, size: int | None, incumbent: float, deadline: float, gap: float
-    ) -> tuple[float, np.ndarray | None]:
-        """A better bound by a search without a solver, and a better set if it found one."""
-        return -np.inf, None
+        self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
+    ) -> tuple[dict[int | None, float], np.ndarray | None]:
+        """Better bounds by a search without a solver, and a better set if it found one."""
+        return {}, None
+
+    def solvable(self, size: int | None) -> bool:
+        """Whether the program of a size is worth a solver's time."""
+        return True
 
     def right_samples(
         self, program: Program, members: MemberColumns, size: int | None, everyone: bool = False

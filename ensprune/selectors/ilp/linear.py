@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,8 +72,15 @@ class AccuracyFormulation(_OverSamples):
     def objective(self) -> Objective:
         return _UntiedAccuracy(self.balanced, self.evidence)
 
-    def quick_bound(self, size: int | None, incumbent: float, deadline: float, gap: float) -> float:
-        return -1.0
+    def quick_bounds(
+        self,
+        sizes: Sequence[int | None],
+        incumbent: float,
+        near: int | None,
+        deadline: float,
+        gap: float,
+    ) -> dict[int | None, float]:
+        return dict.fromkeys(sizes, -1.0)
 
     def program(self, size: int | None) -> Program:
         program = Program()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,17 +11,19 @@ import numpy as np
 
 from ...objectives.base import Objective
 from ...objectives.squared import SquaredError, residual_gram, shrunk, squared_target
-from .bound import Bounding, quadratic_bound
+from .bound import Bounding
 from .branch import branch_and_bound
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .program import Program
 from .right import MemberColumns
 from .rules import Rules
+from .sweep import bound_sizes
 
-# Undecided members up to which the solver is quicker than branching without it, and the share of
-# the time that branching gets beyond.
+# Undecided members up to which the solver is quicker than branching without it, those from which
+# on its relaxation of the products gives it no chance, and the share that branching gets between.
 _FEW = 32
+_MANY = 100
 _BRANCH_SHARE = 0.8
 
 
@@ -74,26 +77,40 @@ class QuadraticFormulation(Formulation):
     def objective(self) -> Objective:
         return _GivenGram(self.gram)
 
-    def quick_bound(self, size: int | None, incumbent: float, deadline: float, gap: float) -> float:
-        assert size is not None
-        area = float(size) ** 2
-        bound = quadratic_bound(self.gram, size, self.rules, incumbent * area, deadline, gap)
-        self._bounds[size] = bound
-        return bound.value / area
+    def quick_bounds(
+        self,
+        sizes: Sequence[int | None],
+        incumbent: float,
+        near: int | None,
+        deadline: float,
+        gap: float,
+    ) -> dict[int | None, float]:
+        known = [size for size in sizes if size is not None]
+        self._bounds = bound_sizes(self.gram, known, self.rules, incumbent, near, deadline, gap)
+        return {size: one.value / float(size) ** 2 for size, one in self._bounds.items()}
 
     def branch(
-        self, size: int | None, incumbent: float, deadline: float, gap: float
-    ) -> tuple[float, np.ndarray | None]:
-        assert size is not None
-        root = self._bounds[size]
-        undecided = int((~root.keep & ~root.drop).sum())
-        # Few members make a program that the solver is quicker with, and only it knows floors.
-        if self.recall.positions or (undecided <= _FEW and not root.done):
-            return -np.inf, None
-        area = float(size) ** 2
-        end = time.perf_counter() + _BRANCH_SHARE * (deadline - time.perf_counter())
-        value, best = branch_and_bound(root, incumbent * area, end, gap)
-        return value / area, best
+        self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
+    ) -> tuple[dict[int | None, float], np.ndarray | None]:
+        # Only the solver knows floors; with few members it is quicker, too.
+        roots = {
+            size: root
+            for size, root in self._bounds.items()
+            if size in sizes and (root.done or self._undecided(size) > _FEW)
+        }
+        if self.recall.positions or not roots:
+            return {}, None
+        if any(self.solvable(size) for size in sizes):
+            deadline -= (1 - _BRANCH_SHARE) * (deadline - time.perf_counter())
+        values, best = branch_and_bound(roots, incumbent, deadline, gap)
+        return dict(values.items()), best
+
+    def _undecided(self, size: int | None) -> int:
+        root = self._bounds.get(size) if size is not None else None
+        return self.rules.n_members if root is None else int((~root.keep & ~root.drop).sum())
+
+    def solvable(self, size: int | None) -> bool:
+        return bool(self.recall.positions) or self._undecided(size) <= _MANY
 
     def program(self, size: int | None) -> Program:
         assert size is not None
@@ -136,9 +153,11 @@ class QuadraticFormulation(Formulation):
         x = members.columns
         z = program.add_columns(2.0 * gram[i, j] if gram is not None else np.zeros(len(i)))
         if loss_allowed is not None:
-            limit = loss_allowed * float(size) ** 2
-            parts = [(x, np.diag(self.gram) / limit), (z, 2.0 * self.gram[i, j] / limit)]
-            program.add_rows(parts if len(z) else parts[:1], "<=", 1.0 + 1e-9)
+            # What is allowed can be nothing (or less, by an out-of-bag estimate): no unit to use.
+            unit = np.abs(self.gram).max() or 1.0
+            limit = loss_allowed * float(size) ** 2 / unit
+            parts = [(x, np.diag(self.gram) / unit), (z, 2.0 * self.gram[i, j] / unit)]
+            program.add_rows(parts if len(z) else parts[:1], "<=", limit + 1e-9 * abs(limit))
         if curvature is not None and len(z):
             unit = np.abs(curvature).max() or 1.0
             curved = [(x, np.diag(curvature) / unit), (z, 2.0 * curvature[i, j] / unit)]

@@ -166,16 +166,19 @@ class RightSamples:
         least, largest = activity_range(margins.values, rules, size)
         slack = 1e-9 * np.maximum(np.abs(margins.values).max(axis=1, initial=0.0), 1e-300)
         never = largest < margins.threshold - slack
-        open_row = least < margins.threshold - slack
+        # Within rounding of the threshold nothing is settled; on it, to the last bit, it is.
+        open_row = (least < margins.threshold + slack) & (least != margins.threshold)
         wrong = np.zeros(n, dtype=bool)
         wrong[margins.sample[never]] = True
         undecided = np.zeros(n, dtype=bool)
         undecided[margins.sample[open_row]] = True
         undecided &= ~wrong
         self.always = considered & ~wrong & ~undecided  # (n_samples,)
-        self._collapse(program, members, margins, open_row & undecided[margins.sample], least)
+        self._collapse(
+            program, members, margins, open_row & undecided[margins.sample], least, slack
+        )
 
-    def _collapse(self, program, members, margins, used, least) -> None:  # type: ignore[no-untyped-def]
+    def _collapse(self, program, members, margins, used, least, slack) -> None:  # type: ignore[no-untyped-def]
         rows = np.flatnonzero(used)
         order = rows[np.argsort(margins.sample[rows], kind="stable")]
         values = np.ascontiguousarray(margins.values[order])
@@ -202,7 +205,7 @@ class RightSamples:
         self.row_column = column
         self.representative = np.array([group[0] for group in self.group_of], dtype=np.intp)
         if n_columns:
-            big = self.threshold - low[which]
+            big = np.maximum(self.threshold - low[which], slack[order][which])
             # sum_t d x - big z >= threshold - big
             program.add_rows(
                 [

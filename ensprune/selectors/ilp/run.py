@@ -120,7 +120,8 @@ class Run:
             self.floors,
             self.start + _SEARCH_SHARE * (self.deadline - self.start),
         )
-        while self.best.infeasible and sizes and self._left() > 0:
+        while self.best.infeasible and sizes:
+            # Something admissible is looked for however late it is.
             self._run_sizes(sizes, search)
             one = sizes[0]
             sizes = [one - 1] if len(sizes) == 1 and one is not None and one > 1 else []
@@ -133,6 +134,7 @@ class Run:
             self.best.loss, self.best.mask = -found[0], found[1]
             self.best.greedy_loss = self.best.loss
         bounds = self._quick_bounds(sizes)
+        self._branch(bounds, search)
         self._solve_sizes(bounds, search)
         self.best.bound = min(bounds.values())
         self.best.infeasible = self.best.mask is None and all(np.isposinf(list(bounds.values())))
@@ -140,19 +142,32 @@ class Run:
             self.best.bound = min(self.best.bound, self.best.loss)
 
     def _quick_bounds(self, sizes: list[int | None]) -> dict[int | None, float]:
-        """Bounds that need no solver; sizes near the incumbent's are bounded with most care."""
-        bounds = {}
-        known = self.best.loss  # infinite if nothing is known
-        end = time.perf_counter() + _BOUND_SHARE * self._left()
-        for position, size in enumerate(sizes):
-            now = time.perf_counter()
-            limit = now + (end - now) / (len(sizes) - position)
-            bounds[size] = self.formulation.quick_bound(size, known, limit, self.mip_gap)
-        return bounds
+        """Bounds that need no solver."""
+        now = time.perf_counter()
+        end = now + _BOUND_SHARE * (self.deadline - now)
+        near = None if self.best.mask is None else int(self.best.mask.sum())
+        return self.formulation.quick_bounds(sizes, self.best.loss, near, end, self.mip_gap)
+
+    def _open(self, bounds: dict[int | None, float]) -> list[int | None]:
+        """The sizes that may still hold something better, the most promising first."""
+        waiting = [s for s in bounds if self.best.mask is None or not self.close_enough(bounds[s])]
+        return sorted(waiting, key=lambda size: bounds[size])
+
+    def _branch(self, bounds: dict[int | None, float], search: Search) -> None:
+        """Search without a solver, over all sizes at once."""
+        waiting = self._open(bounds)
+        if self.best.mask is None or not waiting or self._left() <= 0:
+            return
+        loss, gap = self.best.loss, self.mip_gap
+        proved, found = self.formulation.branch(waiting, loss, self.deadline, gap)
+        for size, value in proved.items():
+            bounds[size] = max(bounds[size], value)
+        if found is not None:
+            self._consider(found, search)
 
     def _solve_sizes(self, bounds: dict[int | None, float], search: Search) -> None:
         """Solve the most promising size first, until the bounds of all others are no better."""
-        waiting = sorted(bounds, key=lambda size: bounds[size])
+        waiting = [size for size in self._open(bounds) if self.formulation.solvable(size)]
         for position, size in enumerate(waiting):
             if self.best.mask is not None and self.close_enough(bounds[size]):
                 continue
@@ -160,14 +175,6 @@ class Run:
                 return
             share = self._left() / (len(waiting) - position) if len(waiting) > 1 else self._left()
             limit = time.perf_counter() + max(share, 0.2 * self._left())
-            if self.best.mask is not None:
-                loss = self.best.loss
-                proved, found = self.formulation.branch(size, loss, limit, self.mip_gap)
-                bounds[size] = max(bounds[size], proved)
-                if found is not None:
-                    self._consider(found, search)
-                if self.close_enough(bounds[size]):
-                    continue
             self._solve_one(size, bounds, limit, search)
 
     def _solve_one(

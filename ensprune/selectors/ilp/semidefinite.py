@@ -12,6 +12,8 @@ import scipy.linalg
 
 # Length of the multiplier step; 1 to 1.618 converges, longer is faster.
 _STEP = 1.6
+# Factor by which the penalty follows the residuals.
+_BALANCE = 1.1
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,14 @@ class DoublyNonnegative:
 
     ``X`` stands for ``x x'``. Each step solves for the multipliers of the rows, then for those of
     ``X >= 0``, then, by one eigendecomposition, for those of the cone; inequalities have slack
-    columns. The penalty follows the ratio of the two residuals.
+    columns. The penalty follows the ratio of the two residuals, gently: small residuals are worth
+    less here than dual points that bound well, and a penalty that runs away gives none.
 
     Parameters
     ----------
     selection : Selection
     before : DoublyNonnegative, default=None
-        Where to start from: what was reached on a larger selection.
+        Where to start from: what was reached on a larger selection, or for another size.
     members : ndarray of int, default=None
         The members of ``before`` that are left.
 
@@ -129,6 +132,11 @@ class DoublyNonnegative:
                 before._sign[left],
             )
             self._penalty = before._penalty
+            # What it says of members and of pairs, for the number of each that is left.
+            chances = np.diag(self._x) * (size / max(np.trace(self._x), 1e-3 * size))
+            pairs = self._x.sum() - np.trace(self._x)
+            self._x = self._x * (size * (size - 1) / max(pairs, 1e-3 * size * (size - 1)))
+            np.fill_diagonal(self._x, chances)
         self._slack = np.maximum(self._right - self._apply(self._x), 0.0)[self._is_slack]
         self._slack_sign = np.zeros_like(self._slack)
         self.step()
@@ -211,9 +219,9 @@ class DoublyNonnegative:
         wrong = self._adjoint(self._y) + self._cone + self._sign - self._cost
         dual = np.linalg.norm(wrong) / (1 + np.linalg.norm(self._cost))
         if primal < 0.5 * dual:
-            self._penalty *= 1.3
+            self._penalty *= _BALANCE
         elif primal > 2 * dual:
-            self._penalty /= 1.3
+            self._penalty /= _BALANCE
 
     def prices(self) -> Prices:
         """The multipliers as they stand, in the units of ``selection``."""

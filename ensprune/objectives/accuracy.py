@@ -115,6 +115,11 @@ class Accuracy(LinearObjective):
         if self._ties is not None:
             self._ties.drop(member)
 
+    def clear(self) -> None:
+        super().clear()
+        if self._ties is not None:
+            self._ties.clear()
+
     def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
         return None if self._ties is None else self._ties.candidates(drop)
 

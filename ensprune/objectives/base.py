@@ -87,6 +87,11 @@ class Objective(ABC):
     def drop(self, member: int) -> None:
         """Take a member out."""
 
+    def clear(self) -> None:
+        """Take all members out."""
+        for member in list(self.selected):
+            self.drop(member)
+
     @abstractmethod
     def score(self) -> float:
         """Score of the current sub-ensemble; NaN while it is empty."""

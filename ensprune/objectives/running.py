@@ -161,6 +161,10 @@ class RunningObjective(Objective):
         for kept in self.selected:
             self._accumulate(kept)
 
+    def clear(self) -> None:
+        self.selected = []
+        self._restart()
+
     def _accumulate(self, member: int) -> None:
         factor = self._member_weights[member]
         self._total += factor * self._outputs[member].astype(np.float64, copy=False)

@@ -258,6 +258,9 @@ class SquaredError(Objective):
         self.selected.remove(int(member))
         self._move(member, -1.0)
 
+    def clear(self) -> None:
+        self._reset()
+
     def score(self) -> float:
         if not self.selected or self._norm <= 0:
             return float("nan")

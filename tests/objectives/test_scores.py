@@ -100,6 +100,10 @@ def test_every_move_scores_as_the_cut_estimator(family: Family, scoring: str, we
         new = order[1]
         expected = real([new, *without[1:]])
         assert swaps[0, new] == pytest.approx(expected, rel=1e-6, abs=1e-6 * scale)
+    objective.clear()
+    assert objective.selected == []
+    objective.add(order[0])
+    assert objective.score() == pytest.approx(real(order[:1]), rel=1e-6, abs=1e-6 * scale)
 
 
 @pytest.mark.parametrize(("family", "scoring"), list(cases()))

@@ -16,7 +16,11 @@ _PATIENCE = 1
 
 
 def branch_and_bound(
-    roots: Mapping[int, Bounding], incumbent: float, deadline: float, mip_gap: float
+    roots: Mapping[int, Bounding],
+    incumbent: float,
+    deadline: float,
+    mip_gap: float,
+    first: bool = False,
 ) -> tuple[dict[int, float], np.ndarray | None]:
     """Split the node with the lowest bound until none is left below the incumbent.
 
@@ -32,6 +36,8 @@ def branch_and_bound(
         ``time.perf_counter()`` at which to stop.
     mip_gap : float
         Relative gap at which to stop.
+    first : bool, default=False
+        Whether to stop at the first set that is better than the incumbent.
 
     Returns
     -------
@@ -56,8 +62,8 @@ def branch_and_bound(
                 incumbent, best = value, part.best_set()
         parts = ()
         least = waiting[0][0] if waiting else np.inf
-        in_time = time.perf_counter() < deadline
-        if in_time and least < incumbent - mip_gap * abs(incumbent):
+        goes_on = time.perf_counter() < deadline and not (first and best is not None)
+        if goes_on and least < incumbent - mip_gap * abs(incumbent):
             node = heapq.heappop(waiting)[2]
             # A root whose time had run out goes on from where it stood.
             patience = PATIENCE if node is roots[node.size] else _PATIENCE

@@ -11,6 +11,8 @@ import numpy as np
 from ...objectives.accuracy import Accuracy
 from ...objectives.base import Objective
 from ...objectives.squared import SquaredError
+from .bound import Bounding
+from .branch import branch_and_bound
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .linear import AccuracyFormulation
@@ -19,6 +21,9 @@ from .quadratic import SquaredErrorFormulation
 from .right import MemberColumns
 from .rules import Rules
 from .sweep import bound_sizes
+
+# Share of the time for branching; the solver has the rest.
+_BRANCH_SHARE = 0.8
 
 
 class _MinusCost(Objective):
@@ -116,6 +121,8 @@ class CoverFormulation(Formulation):
                 f"{type(asked).__name__}; give one of these as scoring, or faithful=True"
             )
         self.sized = isinstance(self.kept, SquaredErrorFormulation)
+        # By size, where squared error is what is kept.
+        self._bounds: dict[int, Bounding] = {}
 
     def _loss_allowed(self, kind: str) -> float:
         evidence, kept = self.evidence, self.kept
@@ -149,8 +156,7 @@ class CoverFormulation(Formulation):
         for t in range(self.evidence.n_members):
             objective.add(t)
         level = objective.score() - self.tolerance
-        for t in range(self.evidence.n_members):
-            objective.drop(t)
+        objective.clear()
         self._level = level
         return [(objective, level)]
 
@@ -158,7 +164,7 @@ class CoverFormulation(Formulation):
         self,
         sizes: Sequence[int | None],
         incumbent: float,
-        near: int | None,
+        best: np.ndarray | None,
         deadline: float,
         gap: float,
     ) -> dict[int | None, float]:
@@ -175,7 +181,25 @@ class CoverFormulation(Formulation):
             for size, one in reached.items():
                 if one.value > allowed * float(size) ** 2:
                     bounds[size] = np.inf
+            self._bounds = reached
         return bounds
+
+    def branch(
+        self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
+    ) -> tuple[dict[int | None, float], np.ndarray | None]:
+        """Whether any set of a size keeps the loss, the cheapest sizes first."""
+        proved: dict[int | None, float] = {}
+        roots = {size: self._bounds[size] for size in sizes if size in self._bounds}
+        for position, (size, root) in enumerate(roots.items()):
+            now = time.perf_counter()
+            share = _BRANCH_SHARE * (deadline - now) / (len(roots) - position)
+            allowed = self._allowed + 1e-9 * abs(self._allowed)
+            values, best = branch_and_bound({size: root}, allowed, now + share, 0.0, first=True)
+            if best is not None:
+                return proved, best
+            if values[size] > allowed:
+                proved[size] = np.inf
+        return proved, None
 
     def _least_cost(self, size: int | None) -> float:
         rules = self.rules

@@ -101,7 +101,7 @@ class Formulation(ABC):
         self,
         sizes: Sequence[int | None],
         incumbent: float,
-        near: int | None,
+        best: np.ndarray | None,
         deadline: float,
         gap: float,
     ) -> dict[int | None, float]:
@@ -113,8 +113,8 @@ class Formulation(ABC):
             Ascending; ``[None]`` leaves the size free.
         incumbent : float
             The least loss known, infinite if none is.
-        near : int or None
-            The size of the set that has it.
+        best : ndarray of shape (n_members,), dtype bool, or None
+            The set that has it.
         deadline : float
             ``time.perf_counter()`` at which to stop.
         gap : float
@@ -133,19 +133,25 @@ class Formulation(ABC):
         return True
 
     def right_samples(
-        self, program: Program, members: MemberColumns, size: int | None, everyone: bool = False
+        self,
+        program: Program,
+        members: MemberColumns,
+        size: int | None,
+        everyone: bool = False,
+        rules: Rules | None = None,
     ) -> RightSamples | None:
         """Columns that say which samples are right, with the recall floors stated over them.
 
         None where neither ``everyone`` nor a floor asks for them.
         """
+        rules = self.rules if rules is None else rules
         evidence, recall = self.evidence, self.recall
         if not everyone and not recall.positions:
             return None
         samples = None
         if not everyone:
             samples = np.flatnonzero(np.isin(evidence.labels, recall.positions))
-        right = RightSamples(program, members, evidence, self.rules, size, samples)
+        right = RightSamples(program, members, evidence, rules, size, samples)
         for position, level in zip(recall.positions, recall.levels):
             right.floor(np.where(evidence.labels == position, evidence.weight, 0.0), level)
         return right

@@ -88,6 +88,11 @@ class Search:
         """Make the sub-ensemble exactly ``members``."""
         wanted = np.zeros_like(self.chosen)
         wanted[np.asarray(members, dtype=np.intp)] = True
+        if (self.chosen & ~wanted).sum() > 1:
+            # A drop may add up all that stay: begin anew instead.
+            for objective in self._all():
+                objective.clear()
+            self.chosen[:] = False
         for t in np.flatnonzero(wanted & ~self.chosen):
             self.move(add=int(t))
         for t in np.flatnonzero(self.chosen & ~wanted):
@@ -255,11 +260,28 @@ def polish(search: Search, size: int | None) -> tuple[float, np.ndarray] | None:
     """Swap, and where the size is free add and drop, to a local optimum from where it stands."""
     while True:
         search.swap_all()
-        if size is not None or search.late or not _resize(search):
+        if size is not None or search.late or not (_resize(search) or _squeeze(search)):
             break
     if search.missed() > 0 or not search.rules.allow(search.chosen):
         return None
     return search.value(), search.chosen.copy()
+
+
+def _squeeze(search: Search) -> bool:
+    """Drop a member whom swaps of the others make up for, where floors are what holds it."""
+    before, value = search.chosen.copy(), search.value()
+    if not search.floors.objectives or before.sum() < 2 or search.missed() > 0:
+        return False
+    leaving = search.chosen & ~search.rules.keep
+    scores = np.where(leaving, search.candidates(drop=True), -np.inf)
+    if not leaving.any():
+        return False
+    search.move(drop=int(scores.argmax()))
+    search.swap_all()
+    if search.missed() == 0 and search.value() > value:
+        return True
+    search.go_to(np.flatnonzero(before))
+    return False
 
 
 def _resize(search: Search) -> bool:

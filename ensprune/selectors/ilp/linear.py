@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,12 @@ from ...objectives.accuracy import Accuracy
 from ...objectives.base import Objective
 from ...objectives.running import LinearObjective
 from .evidence import Evidence
-from .formulation import Formulation, RecallFloors
+from .formulation import RecallFloors
 from .program import Program
+from .relaxation import HingeSum
 from .right import MemberColumns, activity_range
 from .rules import Rules
+from .samples import OverSamples, bundle
 
 
 def _need_classes(name: str, evidence: Evidence) -> None:
@@ -27,16 +28,7 @@ def _need_classes(name: str, evidence: Evidence) -> None:
         )
 
 
-class _OverSamples(Formulation):
-    """A formulation with rows for every sample."""
-
-    def n_coefficients(self) -> int:
-        evidence = self.evidence
-        rows = evidence.n_samples * max(evidence.outputs.shape[1] - 1, 1)
-        return rows * evidence.n_members
-
-
-class AccuracyFormulation(_OverSamples):
+class AccuracyFormulation(OverSamples):
     """As many samples right as can be.
 
     ::
@@ -57,6 +49,7 @@ class AccuracyFormulation(_OverSamples):
 
     name: ClassVar[str] = "accuracy"
     sized = False
+    least: ClassVar[float] = -1.0
 
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
         _need_classes(self.name, evidence)
@@ -72,20 +65,35 @@ class AccuracyFormulation(_OverSamples):
     def objective(self) -> Objective:
         return _UntiedAccuracy(self.balanced, self.evidence)
 
-    def quick_bounds(
-        self,
-        sizes: Sequence[int | None],
-        incumbent: float,
-        near: int | None,
-        deadline: float,
-        gap: float,
-    ) -> dict[int | None, float]:
-        return dict.fromkeys(sizes, -1.0)
+    def hinges(self, size: int | None) -> HingeSum:
+        """The big-M rows at their tightest, with fractions of a right sample."""
+        margins, weight = self.evidence.margins(), self.weight
+        least, largest = activity_range(margins.values, self.rules, size)
+        slack = 1e-9 * np.maximum(np.abs(margins.values).max(axis=1, initial=0.0), 1e-300)
+        wrong = np.zeros(len(weight), dtype=bool)
+        wrong[margins.sample[largest < margins.threshold - slack]] = True
+        used = np.flatnonzero((least < margins.threshold - slack) & ~wrong[margins.sample])
+        used = used[np.argsort(margins.sample[used], kind="stable")]
+        big = margins.threshold[used] - least[used]
+        return HingeSum(
+            np.zeros(self.rules.n_members),
+            margins.values[used] / big[:, None],
+            margins.threshold[used] / big,
+            margins.sample[used],
+            weight,
+            float(weight[wrong].sum()) - float(weight.sum()),
+        )
+
+    def round_bound(self, bound: float) -> float:
+        if self.balanced or np.ptp(self.weight) > 0 or not np.isfinite(bound):
+            return bound
+        n = len(self.weight)
+        return float(np.ceil(bound * n - 1e-6) / n)
 
     def program(self, size: int | None) -> Program:
-        program = Program()
-        members = MemberColumns(program, self.evidence, self.rules, size)
-        right = self.right_samples(program, members, size, everyone=True)
+        program, rules = Program(), self.settled(size)
+        members = MemberColumns(program, self.evidence, rules, size)
+        right = self.right_samples(program, members, size, everyone=True, rules=rules)
         assert right is not None
         program.set_cost(right.columns, -right.totals(self.weight))
         program.offset = -float(self.weight[right.always].sum())
@@ -125,7 +133,7 @@ class _Hinge(LinearObjective):
         return -np.maximum(self.rho - margin, 0.0)
 
 
-class MarginFormulation(_OverSamples):
+class MarginFormulation(OverSamples):
     """Least hinge loss of the margins: a linear program but for the choice of members.
 
     ::
@@ -162,30 +170,43 @@ class MarginFormulation(_OverSamples):
     def objective(self) -> Objective:
         return _Hinge(self.rho)
 
-    def program(self, size: int | None) -> Program:
-        assert size is not None
-        program = Program()
-        evidence = self.evidence
-        members = MemberColumns(program, evidence, self.rules, size)
-        margins = evidence.margins()
+    def _rows(self, size: int, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+        """Margins of means that can fall short of ``rho``, and their samples, ascending."""
+        margins = self.evidence.margins()
         rows = margins.values / size
-        least, _ = activity_range(rows, self.rules, size)
+        least, _ = activity_range(rows, rules, size)
         used = np.flatnonzero(least < self.rho - 1e-12)
         order = used[np.argsort(margins.sample[used], kind="stable")]
-        bundles = bundle(rows[order], margins.sample[order])
+        return rows[order], margins.sample[order]
+
+    def hinges(self, size: int | None) -> HingeSum:
+        assert size is not None
+        rows, sample = self._rows(size, self.rules)
+        nothing = np.zeros(self.rules.n_members)
+        right = np.full(len(rows), self.rho)
+        return HingeSum(nothing, rows, right, sample, self.evidence.weight)
+
+    def program(self, size: int | None) -> Program:
+        assert size is not None
+        program, rules = Program(), self.settled(size)
+        evidence = self.evidence
+        members = MemberColumns(program, evidence, rules, size)
+        rows, sample = self._rows(size, rules)
+        bundles = bundle(rows, sample)
         xi = program.add_columns(
             np.array([evidence.weight[group].sum() for group, _ in bundles]), upper=np.inf
         )
-        which = np.concatenate([at for _, at in bundles]) if bundles else used
+        which = np.concatenate([at for _, at in bundles]) if bundles else np.zeros(0, dtype=int)
         column = np.repeat(np.arange(len(bundles)), [len(at) for _, at in bundles])
-        kept = rows[order][which] if len(which) else rows[:0]
+        kept = rows[which]
         if len(kept):
+            values = kept[:, members.first] * members.live
             program.add_rows(
-                [(members.columns, kept[:, members.first]), (xi[column][:, None], np.ones((1, 1)))],
+                [(members.columns, values), (xi[column][:, None], np.ones((1, 1)))],
                 ">=",
                 np.full(len(kept), self.rho),
             )
-        right = self.right_samples(program, members, size)
+        right = self.right_samples(program, members, size, rules=rules)
 
         def fill(mask: np.ndarray) -> np.ndarray:
             short = np.zeros(len(xi))
@@ -200,31 +221,7 @@ class MarginFormulation(_OverSamples):
         return program
 
 
-def bundle(rows: np.ndarray, owner: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
-    """Samples with the same rows, together.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_members)
-    owner : ndarray of shape (n_rows,)
-        The sample of each row, sorted.
-
-    Returns
-    -------
-    list of (samples, positions of the first sample's rows)
-    """
-    rows = np.ascontiguousarray(rows)
-    if not len(rows):
-        return []
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    seen: dict[bytes, tuple[list[int], np.ndarray]] = {}
-    for start, end in zip(starts, np.r_[starts[1:], len(owner)]):
-        entry = seen.setdefault(rows[start:end].tobytes(), ([], np.arange(start, end)))
-        entry[0].append(int(owner[start]))
-    return list(seen.values())
-
-
-class AbsoluteErrorFormulation(_OverSamples):
+class AbsoluteErrorFormulation(OverSamples):
     """Least absolute error of the mean, for regression.
 
     ::
@@ -253,16 +250,26 @@ class AbsoluteErrorFormulation(_OverSamples):
     def objective(self) -> Objective:
         return AbsoluteError()
 
+    def _rows(self, size: int) -> np.ndarray:
+        """Residuals over the size, shape (n_samples, n_members)."""
+        target = np.asarray(self.evidence.problem.y, dtype=np.float64)
+        return (self.evidence.filled[:, 0].astype(np.float64) - target).T / size
+
+    def hinges(self, size: int | None) -> HingeSum:
+        assert size is not None
+        rows, weight = self._rows(size), self.evidence.weight
+        n = len(rows)
+        # |r| = r + 2 max(0, -r)
+        return HingeSum(weight @ rows, 2.0 * rows, np.zeros(n), np.arange(n), weight)
+
     def program(self, size: int | None) -> Program:
         assert size is not None
-        program = Program()
-        evidence = self.evidence
-        target = np.asarray(evidence.problem.y, dtype=np.float64)
-        rows = (evidence.filled[:, 0].astype(np.float64) - target).T / size
-        least, largest = activity_range(rows, self.rules, size)
+        program, rules = Program(), self.settled(size)
+        evidence, rows = self.evidence, self._rows(size)
+        least, largest = activity_range(rows, rules, size)
         side = np.where(largest <= 0, -1.0, 1.0)
         cost = (evidence.weight * side) @ rows
-        members = MemberColumns(program, evidence, self.rules, size, cost)
+        members = MemberColumns(program, evidence, rules, size, cost)
         used = np.flatnonzero((least < 0) & (largest > 0))
         bundles = bundle(rows[used], used)
         q = program.add_columns(
@@ -270,8 +277,9 @@ class AbsoluteErrorFormulation(_OverSamples):
         )
         kept = rows[used][[at[0] for _, at in bundles]]
         if len(kept):
+            values = kept[:, members.first] * members.live
             program.add_rows(
-                [(members.columns, kept[:, members.first]), (q[:, None], np.ones((1, 1)))],
+                [(members.columns, values), (q[:, None], np.ones((1, 1)))],
                 ">=",
                 np.zeros(len(kept)),
             )

@@ -120,6 +120,30 @@ class Program:
             least += float(np.sum(cost * np.where(cost == 0, 0.0, ends)))
         return least
 
+    def dense(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The rows of a small program as matrices.
+
+        Returns
+        -------
+        matrix, right : ndarray of shape (n_inequalities, n_cols) and (n_inequalities,)
+            ``matrix @ v <= right``.
+        equal, equal_right : ndarray of shape (n_equations, n_cols) and (n_equations,)
+        """
+        parts: dict[bool, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+        for columns, block, sense, right in self._rows:
+            sign = -1.0 if sense == ">=" else 1.0
+            rows = np.zeros((len(block), self.n_cols))
+            np.add.at(rows, (np.arange(len(block))[:, None], columns), sign * block)
+            matrices, sides = parts.setdefault(sense == "==", ([], []))
+            matrices.append(rows)
+            sides.append(sign * right)
+        results = []
+        for equations in (False, True):
+            matrices, sides = parts.get(equations, ([], []))
+            results.append(np.concatenate([np.zeros((0, self.n_cols)), *matrices]))
+            results.append(np.concatenate([np.zeros(0), *sides]))
+        return tuple(results)  # type: ignore[return-value]
+
     def violation(self, values: np.ndarray) -> float:
         """How far column values are from holding all rows."""
         worst = 0.0

@@ -81,11 +81,12 @@ class QuadraticFormulation(Formulation):
         self,
         sizes: Sequence[int | None],
         incumbent: float,
-        near: int | None,
+        best: np.ndarray | None,
         deadline: float,
         gap: float,
     ) -> dict[int | None, float]:
         known = [size for size in sizes if size is not None]
+        near = None if best is None else int(best.sum())
         self._bounds = bound_sizes(self.gram, known, self.rules, incumbent, near, deadline, gap)
         return {size: one.value / float(size) ** 2 for size, one in self._bounds.items()}
 

@@ -98,6 +98,8 @@ class MemberColumns:
         same = merged_members(evidence, rules)
         self.groups = same if merge else [np.array([t]) for t in range(rules.n_members)]
         self.first = np.array([group[0] for group in self.groups])
+        # Coefficients of members that are dropped are left out.
+        self.live = ~rules.drop[self.first]
         count = np.array([len(group) for group in self.groups], dtype=np.float64)
         lower, upper = rules.bounds()
         self.columns = program.add_columns(
@@ -209,7 +211,7 @@ class RightSamples:
             # sum_t d x - big z >= threshold - big
             program.add_rows(
                 [
-                    (members.columns, self.values[:, members.first]),
+                    (members.columns, self.values[:, members.first] * members.live),
                     (self.columns[column][:, None], -big[:, None]),
                 ],
                 ">=",

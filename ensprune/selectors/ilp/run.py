@@ -145,8 +145,8 @@ class Run:
         """Bounds that need no solver."""
         now = time.perf_counter()
         end = now + _BOUND_SHARE * (self.deadline - now)
-        near = None if self.best.mask is None else int(self.best.mask.sum())
-        return self.formulation.quick_bounds(sizes, self.best.loss, near, end, self.mip_gap)
+        loss, mask = self.best.loss, self.best.mask
+        return self.formulation.quick_bounds(sizes, loss, mask, end, self.mip_gap)
 
     def _open(self, bounds: dict[int | None, float]) -> list[int | None]:
         """The sizes that may still hold something better, the most promising first."""
@@ -182,16 +182,14 @@ class Run:
     ) -> None:
         most = min(_MOST_COEFFICIENTS, _COEFFICIENTS_PER_SECOND * (limit - time.perf_counter()))
         if self.formulation.n_coefficients() > most:
-            search.deadline = limit
-            self._polish(search, size)
+            self._without_solver(size, bounds, limit, search)
             return
         begun = time.perf_counter()
         program = self.formulation.program(size)
         self.best.build_time += time.perf_counter() - begun
         bounds[size] = max(bounds[size], program.offset + program.box_bound())
         if program.n_terms > _MOST_TERMS:
-            search.deadline = limit
-            self._polish(search, size)
+            self._without_solver(size, bounds, limit, search)
             return
         solver_limit = limit - _POLISH_SHARE * max(limit - time.perf_counter(), 0.0)
         repaired = True
@@ -221,6 +219,18 @@ class Run:
         if not self.close_enough(bounds[size]):
             search.deadline = limit
             self._polish(search, size)
+
+    def _without_solver(
+        self, size: int | None, bounds: dict[int | None, float], limit: float, search: Search
+    ) -> None:
+        """The bound and the search again, with the time that a program would have had."""
+        now = time.perf_counter()
+        half = now + 0.5 * (limit - now)
+        loss, mask = self.best.loss, self.best.mask
+        again = self.formulation.quick_bounds([size], loss, mask, half, self.mip_gap)
+        bounds[size] = max(bounds[size], again[size])
+        search.deadline = limit
+        self._polish(search, size)
 
     def _consider(self, mask: np.ndarray, search: Search) -> None:
         """Take a set over as the incumbent if it is admissible and better: judged anew."""

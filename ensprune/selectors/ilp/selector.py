@@ -197,7 +197,7 @@ class ILPSelector(Selector):
         result = self._result(outcome, solver.name, time.perf_counter() - read)
         if result.status != "optimal":
             warnings.warn(
-                f"ILPSelector(formulation={self.formulation!r}) stopped at its "
+                f"ILPSelector(formulation={self.formulation!r}) stopped within its "
                 f"time_limit={self.time_limit:g} s with a gap of {100 * result.gap:.3g} % to the "
                 "proved bound",
                 ConvergenceWarning,

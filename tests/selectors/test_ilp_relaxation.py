@@ -1,0 +1,103 @@
+"""The relaxation by cuts: below every admissible set, close to the solver's, right in what it settles."""
+
+import importlib.util
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from ensprune.selectors.ilp import FORMULATIONS
+from ensprune.selectors.ilp.evidence import Evidence
+from ensprune.selectors.ilp.formulation import RecallFloors
+from ensprune.selectors.ilp.relaxation import HingeSum, relax
+from ensprune.selectors.ilp.rules import make_rules
+
+_spec = importlib.util.spec_from_file_location(
+    "ilp_cases", Path(__file__).with_name("ilp_cases.py")
+)
+cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(cases)
+
+
+def soon():
+    return time.perf_counter() + 5.0
+
+
+def form_of(problem, name, **rules):
+    rules = {"must_keep": None, "must_drop": None, "at_most": None, **rules}
+    options = {"rho": cases.RHO} if name == "margin" else {}
+    made = make_rules(problem, **rules)
+    return FORMULATIONS[name](Evidence(problem), made, RecallFloors(), **options)
+
+
+def losses_of(problem, form, name, size):
+    sets = [m for m in cases.admissible(problem, exact=False) if size in (None, len(m))]
+    masks = np.zeros((len(sets), problem.n_members), dtype=bool)
+    for mask, members in zip(masks, sets):
+        mask[members] = True
+    allowed = np.array([form.rules.allow(mask) for mask in masks])
+    losses = np.array([cases.true_loss(problem, m, name) for m in sets])
+    return masks[allowed], losses[allowed]
+
+
+@pytest.mark.parametrize("name", ["margin", "accuracy", "absolute_error"])
+@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_bound_and_what_it_settles(name, costly, seed):
+    costs = np.random.default_rng(seed).uniform(1, 3, 9) if costly else np.ones(9)
+    problem = cases.case(name, seed, costs=costs, budget=8.0 if costly else 4.0)
+    form = form_of(problem, name, at_most=[([0, 1, 2, 3], 2)])
+    size = None if name == "accuracy" and costly else 3
+    masks, losses = losses_of(problem, form, name, size)
+    for incumbent in (np.inf, losses.min(), np.median(losses)):
+        start = None if np.isinf(incumbent) else masks[np.abs(losses - incumbent).argmin()]
+        relaxed = relax(form.hinges(size), form.rules, size, incumbent, start, soon(), 0.0)
+        assert relaxed.bound <= losses.min() + 1e-9
+        good = masks[losses <= incumbent]
+        assert good[:, relaxed.keep].all()
+        assert not good[:, relaxed.drop].any()
+
+
+@pytest.mark.parametrize("name", ["margin", "accuracy", "absolute_error"])
+def test_hinges_are_the_loss_or_less(name):
+    problem = cases.case(name, 4)
+    form = form_of(problem, name)
+    hinges = form.hinges(4)
+    masks, losses = losses_of(problem, form, name, 4)
+    values = np.array([hinges.at(mask.astype(float))[0] for mask in masks])
+    if name == "accuracy":
+        assert (values <= losses + 1e-12).all()
+    else:
+        np.testing.assert_allclose(values, losses, rtol=1e-6)
+
+
+def test_cuts_are_subgradients():
+    rng = np.random.default_rng(0)
+    owner = np.sort(rng.integers(0, 10, 30))
+    loss = HingeSum(
+        rng.normal(size=5), rng.normal(size=(30, 5)), rng.random(30), owner, np.ones(10)
+    )
+    here, there = rng.random((2, 200, 5))
+    for x, z in zip(here, there):
+        value, slope = loss.at(x)
+        assert loss.at(z)[0] >= value + slope @ (z - x) - 1e-12
+
+
+def test_as_good_as_a_program_with_a_column_for_every_sample():
+    problem = cases.classification(n_members=20, n_samples=150, n_classes=2, budget=5)
+    form = form_of(problem, "margin")
+    rows = form.evidence.margins()
+    n_rows = len(rows.values)
+    program = linprog(
+        np.r_[np.zeros(20), np.full(n_rows, 1 / n_rows)],
+        A_ub=-np.c_[rows.values / 5, np.eye(n_rows)],
+        b_ub=np.full(n_rows, -cases.RHO),
+        A_eq=np.r_[np.ones(20), np.zeros(n_rows)][None],
+        b_eq=[5.0],
+        bounds=[(0, 1)] * 20 + [(0, None)] * n_rows,
+    )
+    relaxed = relax(form.hinges(5), form.rules, 5, np.inf, None, soon(), 0.0)
+    assert relaxed.bound == pytest.approx(program.fun, rel=0.02)
+    assert relaxed.bound <= program.fun + 1e-9

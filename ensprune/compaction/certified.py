@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
 from ..certificate import Auditor, Certificate, certification_split
 from ..members.base import open_members
 from ..objectives.base import ScorerLike, metric_name
 from ..validation import Validation
-from .path import CompactionPoint, lossless, path_below, scorer_of, unseen_of
+from .path import CompactionPoint, judging_rows, lossless, path_below, scorer_of
 
 # As with members: the next size to test is at most this share of the last.
 _STEP = 0.9
@@ -21,13 +20,12 @@ _STEP = 0.9
 def certified(
     estimator: Any,
     X: Any,
-    y: np.ndarray,
-    sample_weight: np.ndarray | None,
+    y: Any,
+    sample_weight: Any,
     tolerance: float,
     confidence: float,
     scoring: ScorerLike | None,
     method: str,
-    validation: str,
     n_jobs: int | None,
     random_state: Any,
 ) -> tuple[Any, Certificate]:
@@ -35,9 +33,8 @@ def certified(
 
     Parameters
     ----------
-    estimator, X, y, sample_weight, tolerance, confidence, scoring, method, validation, n_jobs, \
-random_state
-        As in :func:`ensprune.compact`; rows checked.
+    estimator, X, y, sample_weight, tolerance, confidence, scoring, method, n_jobs, random_state
+        As in :func:`ensprune.compact`.
 
     Returns
     -------
@@ -45,31 +42,32 @@ random_state
     certificate : Certificate
         Its sizes are nodes.
     """
-    whole = lossless(open_members(estimator))
-    members = open_members(whole)
-    unseen = unseen_of(members, estimator, len(y), validation)
+    members = open_members(estimator)
+    whole = lossless(members)
+    rows = judging_rows(members, X, y, sample_weight, "auto")
     scorer = scorer_of(scoring, estimator, members)
-    classifies = members.combiner.classes is not None
     choosing, certifying = (
-        (
-            _safe_indexing(X, half),
-            y[half],
-            None if sample_weight is None else sample_weight[half],
-            None if unseen is None else unseen[:, half],
+        rows.take(half)
+        for half in certification_split(
+            rows.y, confidence, members.combiner.classes is not None, random_state
         )
-        for half in certification_split(y, confidence, classifies, random_state)
     )
-    rows, labels, weight, mask = certifying
     auditor = Auditor(
-        Validation(members, rows, labels, scorer, weight, mask, n_jobs),
+        Validation(
+            members,
+            certifying.X,
+            certifying.y,
+            scorer,
+            certifying.sample_weight,
+            n_jobs=n_jobs,
+        ),
         confidence,
         metric_name(scoring, scorer),
-        len(choosing[1]),
+        choosing.n_samples,
         random_state,
     )
-    rows, labels, weight, mask = choosing
-    path = path_below(whole, rows, labels, scorer, method, mask, weight, n_jobs)
-    n_nodes = sum(tree.n_nodes for tree in open_members(estimator).trees())
+    path = path_below(whole, choosing, scorer, method, n_jobs)
+    n_nodes = sum(tree.n_nodes for tree in members.trees())
     return auditor.smallest_of(_spaced(path), n_nodes, tolerance, "nodes")
 
 

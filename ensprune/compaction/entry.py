@@ -8,14 +8,19 @@ from typing import Any
 
 from sklearn.utils._param_validation import validate_params
 
-from ..arguments import N_JOBS, labelled_rows
+from ..arguments import N_JOBS
 from ..members.base import open_members
 from ..objectives.base import ScorerLike
 from .certified import certified
-from .path import CompactionPoint, check_options, compaction_path, lossless
-
-# The path is left after so many points in a row that lose too much: scores wobble on few rows.
-_PATIENCE = 5
+from .crossing import PATIENCE, least_nodes
+from .path import (
+    CompactionPoint,
+    check_options,
+    judging_rows,
+    lossless,
+    path_below,
+    scorer_of,
+)
 
 
 @validate_params({"n_jobs": N_JOBS}, prefer_skip_nested_validation=False)
@@ -43,8 +48,9 @@ def compact(
     re-fitted trees have more.
 
     With labelled rows, subtrees collapse after that as long as the score on those rows stays within
-    ``tolerance`` of the ensemble's own: the smallest ensemble on a path that does. A collapsed
-    subtree says the mean of its leaves, each weighted by the training rows in it.
+    ``tolerance`` of the ensemble's own, on the rows as they are and cross-fitted: with the subtrees
+    of one half judged by the other. A collapsed subtree says the mean of its leaves, each weighted
+    by the training rows in it.
 
     Parameters
     ----------
@@ -65,7 +71,9 @@ def compact(
         per node, a tenth of the nodes at a time. ``"depth"`` cuts each tree at a depth of its own.
     validation : {"auto", "oob"}, default="auto"
         ``"auto"``: the ensemble has not seen the rows. ``"oob"``: they are its training rows, and
-        each tree is judged where it was out of bag; nothing need be held out.
+        each tree is judged where it was out of bag; nothing need be held out. Scores are then what
+        they would be if all trees spoke for a row, extrapolated from those that may and from half
+        of those: not for ``confidence``.
     confidence : float, default=None
         In (0, 1), such as 0.95: half of the rows (stratified for classifiers) say which nodes go,
         the other half how many may. Ensembles are tested on it from large to small, until one is
@@ -103,7 +111,8 @@ def compact(
     The order of a path is that of a proxy, squared error, log-loss or Poisson deviance as the
     ensemble's link has it: one quarter its rise to second order on the given rows, three quarters the
     rise that the training weights in the leaves predict if the ensemble is right. The metric itself
-    decides where to stop. As with any choice, the score on the rows that made it is optimistic.
+    decides where to stop. With fewer than 40 rows nothing is cross-fitted, and the score on the rows
+    that chose is optimistic.
 
     References
     ----------
@@ -124,7 +133,7 @@ def compact(
     True
     """
     _check(X, y, tolerance)
-    _check_confidence(X, confidence, return_certificate)
+    _check_confidence(X, confidence, return_certificate, validation)
     if X is None:
         check_options(method, validation)
         if validation == "oob":
@@ -132,7 +141,6 @@ def compact(
         return lossless(open_members(estimator))
     if confidence is not None:
         check_options(method, validation)
-        X, y, sample_weight = labelled_rows(X, y, sample_weight)
         smaller, certificate = certified(
             estimator,
             X,
@@ -142,40 +150,48 @@ def compact(
             float(confidence),
             scoring,
             method,
-            validation,
             n_jobs,
             random_state,
         )
         return (smaller, certificate) if return_certificate else smaller
-    path = compaction_path(
-        estimator,
-        X,
-        y,
-        scoring=scoring,
-        method=method,
-        validation=validation,
-        sample_weight=sample_weight,
-        n_jobs=n_jobs,
-    )
-    return smallest_within(path, tolerance).estimator
+    check_options(method, validation)
+    members = open_members(estimator)
+    whole = lossless(members)
+    rows = judging_rows(members, X, y, sample_weight, validation)
+    scorer = scorer_of(scoring, estimator, members)
+    least = least_nodes(whole, rows, scorer, method, float(tolerance), n_jobs)
+    path = path_below(whole, rows, scorer, method, n_jobs, judging=rows)
+    return smallest_within(path, float(tolerance), least).estimator
 
 
-def smallest_within(path: Iterator[CompactionPoint], tolerance: float) -> CompactionPoint:
-    """The smallest ensemble of a path that scores at most ``tolerance`` below its first one."""
+def smallest_within(
+    path: Iterator[CompactionPoint], tolerance: float, least: int = 0
+) -> CompactionPoint:
+    """The smallest ensemble of a path that scores at most ``tolerance`` below its first one.
+
+    Parameters
+    ----------
+    path : iterator of CompactionPoint
+    tolerance : float
+    least : int, default=0
+        Nodes it has at least.
+    """
     full = chosen = next(path)
     failures = 0
     for point in path:
+        if point.n_nodes < least:
+            break
         if point.score >= full.score - tolerance:
             chosen = min(chosen, point, key=lambda p: p.n_nodes)
             failures = 0
         else:
             failures += 1
-        if failures == _PATIENCE:
+        if failures == PATIENCE:
             break
     return chosen
 
 
-def _check_confidence(X: Any, confidence: Any, return_certificate: bool) -> None:
+def _check_confidence(X: Any, confidence: Any, return_certificate: bool, validation: str) -> None:
     if confidence is None:
         if return_certificate:
             raise ValueError("return_certificate=True needs a confidence, such as 0.95")
@@ -186,6 +202,11 @@ def _check_confidence(X: Any, confidence: Any, return_certificate: bool) -> None
         raise ValueError(f"confidence={confidence} is not in (0, 1)")
     if X is None:
         raise ValueError(f"confidence={confidence} is proved on labelled rows: give X and y, too")
+    if validation == "oob":
+        raise ValueError(
+            f"confidence={confidence} cannot be had out of bag, where a third of the trees answer: "
+            "smaller trees cost them less than they cost all; give rows the ensemble has not seen"
+        )
 
 
 def _check(X: Any, y: Any, tolerance: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..arguments import as_scorer, labelled_rows, values_of
@@ -83,49 +84,90 @@ def compaction_path(
         As :func:`compact`.
     """
     check_options(method, validation)
-    X, y, sample_weight = labelled_rows(X, y, sample_weight)
-    whole = lossless(open_members(estimator))
-    members = open_members(whole)
-    unseen = unseen_of(members, estimator, _num_samples(X), validation)
+    members = open_members(estimator)
+    whole = lossless(members)
+    rows = judging_rows(open_members(whole), X, y, sample_weight, validation)
     scorer = scorer_of(scoring, estimator, members)
-    yield from path_below(whole, X, y, scorer, method, unseen, sample_weight, n_jobs)
+    yield from path_below(whole, rows, scorer, method, n_jobs, judging=rows)
 
 
-def unseen_of(
-    members: Members, estimator: Any, n_samples: int, validation: str
-) -> np.ndarray | None:
-    """Where members have not seen training rows; None for rows that none of them has seen."""
-    unseen = members.out_of_bag(n_samples) if validation == "oob" else None
+@dataclass(frozen=True)
+class JudgingRows:
+    """Labelled rows, and where members may speak for them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    unseen : ndarray of shape (n_members, n_samples), dtype bool, or None
+        None is everywhere.
+    """
+
+    X: Any
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    unseen: np.ndarray | None = None
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: np.ndarray) -> JudgingRows:
+        """Some of them."""
+        weight, unseen = self.sample_weight, self.unseen
+        return JudgingRows(
+            _safe_indexing(self.X, rows),
+            self.y[rows],
+            None if weight is None else weight[rows],
+            None if unseen is None else unseen[:, rows],
+        )
+
+
+def judging_rows(
+    members: Members, X: Any, y: Any, sample_weight: Any, validation: str
+) -> JudgingRows:
+    """Rows as given, checked; those without weight say nothing and are left out.
+
+    Raises
+    ------
+    ValueError
+        If ``validation="oob"`` is asked of an ensemble that leaves no rows out.
+    """
+    X, y, sample_weight = labelled_rows(X, y, sample_weight)
+    unseen = members.out_of_bag(_num_samples(X)) if validation == "oob" else None
     if validation == "oob" and unseen is None:
         raise ValueError(
             "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
-            f"{type(estimator).__name__} does not; give other labelled rows, validation='auto'"
+            f"{type(members.estimator).__name__} does not; give other labelled rows, "
+            "validation='auto'"
         )
-    return unseen
+    rows = JudgingRows(X, y, sample_weight, unseen)
+    if sample_weight is None or (sample_weight > 0).all() or not (sample_weight > 0).any():
+        return rows
+    return rows.take(np.flatnonzero(sample_weight > 0))
 
 
 def path_below(
     whole: Any,
-    X: Any,
-    y: np.ndarray,
+    choosing: JudgingRows,
     scorer: Any,
     method: str,
-    unseen: np.ndarray | None,
-    sample_weight: np.ndarray | None,
     n_jobs: int | None,
+    judging: JudgingRows | None = None,
 ) -> Iterator[CompactionPoint]:
-    """The path from an ensemble without superfluous nodes, on rows out of bag where ``unseen`` says.
+    """The path from an ensemble without superfluous nodes.
 
     Parameters
     ----------
     whole : estimator
-    X, y, sample_weight
-        Labelled rows, checked.
+    choosing : JudgingRows
+        Say which nodes go.
     scorer : callable
     method : str
-    unseen : ndarray of shape (n_members, n_samples), dtype bool, or None
-        Where members may speak.
     n_jobs : int or None
+    judging : JudgingRows, default=None
+        Score the points; None leaves the scores NaN.
 
     Yields
     ------
@@ -134,20 +176,45 @@ def path_below(
     members = open_members(whole)
 
     def point(candidate: Any, n_nodes: int) -> CompactionPoint:
-        if unseen is None and hasattr(candidate, "get_params"):
-            score = call_scorer(scorer, candidate, X, y, sample_weight)
-        else:  # a raw Booster, whose labels no scorer can ask for, or rows out of bag
-            opened = open_members(candidate)
-            judges = Validation(opened, X, y, scorer, sample_weight, unseen, n_jobs)
-            score = judges.score_full()[0]
+        score = np.nan if judging is None else _score(candidate, judging, scorer, n_jobs)
         return CompactionPoint(candidate, n_nodes, score)
 
-    evidence = _evidence(members, X, y, sample_weight, unseen)
+    evidence = _evidence(members, choosing.X, choosing.y, choosing.sample_weight, choosing.unseen)
     grove = evidence.grove
     yield point(whole, len(grove.left))
     for _ in _PATHS[method](evidence):
         smaller = members.with_trees(grove.cuts())
         yield point(smaller, int(grove.sizes(grove.collapsed).sum()))
+
+
+def _score(candidate: Any, rows: JudgingRows, scorer: Any, n_jobs: int | None) -> float:
+    """The metric on some rows."""
+    X, y, weight, unseen = rows.X, rows.y, rows.sample_weight, rows.unseen
+    if unseen is None and hasattr(candidate, "get_params"):
+        return call_scorer(scorer, candidate, X, y, weight)
+    # A raw Booster, whose labels no scorer can ask for, or rows out of bag.
+    judges = Validation(open_members(candidate), X, y, scorer, weight, unseen, n_jobs)
+    score = judges.score_full()[0]
+    return score if unseen is None else _with_all_votes(score, judges, unseen)
+
+
+def _with_all_votes(score: float, judges: Validation, unseen: np.ndarray) -> float:
+    """An out-of-bag score as it would be if all members spoke for each row, not a third of them.
+
+    Shallow trees differ less, so a few of them lose less than many do: taken at its word, the score
+    of a few would let far too many nodes go. In the number of voters m errors go like a + b / m, so
+    what halving the voters costs tells what all of them would gain.
+    """
+    halves = [unseen & (np.arange(len(unseen)) % 2 == half)[:, None] for half in (0, 1)]
+    combiner: Any = judges.combiner
+    if not all(half.any(axis=0).mean() > 0.5 for half in halves):
+        return score  # too few members to halve
+    of_halves = [
+        judges.score_raw(combiner, combiner.raw_out_of_bag(judges.outputs, half))[0]
+        for half in halves
+    ]
+    missing = 1.0 - unseen[:, unseen.any(axis=0)].mean()
+    return score + float(missing * (score - np.mean(of_halves)))
 
 
 def lossless(members: Members) -> Any:

@@ -49,14 +49,21 @@ def test_a_certificate_says_how_many_nodes_may_go(ensemble):
 
 def test_evidence_costs_nodes():
     X, y = classes()
-    forest = RandomForestClassifier(15, random_state=0).fit(X, y)
-    judging = {"tolerance": 0.02, "validation": "oob"}
-    taken_at_its_word = compact(forest, X, y, **judging)
+    forest = RandomForestClassifier(15, random_state=0).fit(X[:300], y[:300])
+    taken_at_its_word = compact(forest, X[300:], y[300:], tolerance=0.02)
     small, certificate = compact(
-        forest, X, y, **judging, confidence=0.95, random_state=0, return_certificate=True
+        forest,
+        X[300:],
+        y[300:],
+        tolerance=0.02,
+        confidence=0.95,
+        random_state=0,
+        return_certificate=True,
     )
     assert n_nodes(taken_at_its_word) < n_nodes(small) <= n_nodes(forest)
     assert certificate.n_tests >= 1
+    with pytest.raises(ValueError, match="cannot be had out of bag"):
+        compact(forest, X[:300], y[:300], validation="oob", confidence=0.95)
 
 
 def test_without_tolerance_only_what_is_lossless_goes():

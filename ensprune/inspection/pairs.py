@@ -16,6 +16,7 @@ from ..members.reading import read_members
 from ..objectives.base import make_objective
 from ..selectors.base import Problem
 from ..selectors.ordering.ballots import Ballots
+from .subject import off_path
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Company:
         Class of the ensemble.
     members : Members
     kept : ndarray of int or None
-        Those that a pruner kept; None where no pruner was given.
+        Those that a pruner kept; None where no pruner was given, or one that retrained.
     """
 
     name: str
@@ -56,7 +57,8 @@ class Company:
             return cls(type(full).__name__, open_members(full), None)
         members = members_of(full, estimator.deep)
         members.training = estimator._refit_rows
-        return cls(type(full).__name__, members, estimator.selected_)
+        kept = None if off_path(estimator) else estimator.selected_
+        return cls(type(full).__name__, members, kept)
 
     def on_rows(self, X: Any, y: Any, out_of_bag: bool, n_jobs: int | None) -> Problem:
         """The members' outputs on some rows, with a target where there is one.

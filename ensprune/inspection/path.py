@@ -205,7 +205,7 @@ class PruningPathDisplay:
         certificate = curve.certificate
         if certificate is None or not np.isfinite(certificate.bound):
             return
-        chosen = float(curve.points[self.x].iloc[curve.chosen])
+        chosen = curve.chosen[self.x]
         sure = f"({100 * certificate.confidence:g} % confidence)"
         if certificate.tolerance is None:
             low = curve.score_full - certificate.bound
@@ -234,12 +234,14 @@ class PruningPathDisplay:
 
     def _chosen(self, ax: Any, curve: PathCurve, colour: Any, alone: bool) -> None:
         label = None
-        x = float(curve.points[self.x].iloc[curve.chosen])
+        x = curve.chosen[self.x]
         unit = curve.units[self.x].lower()
         if alone and self.x == "sparsity":
             label = f"chosen: {100 * x:.1f} % {unit}"
         elif alone:
             label = f"chosen: {_number(x)} of {_number(curve.totals[self.x])} {unit}"
+        if label and curve.off_path:
+            label = f"retrained: {_number(x)} {unit}"
         ax.plot(
             x,
             curve.score_pruned,

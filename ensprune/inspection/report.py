@@ -226,8 +226,9 @@ def make_report(
     retrained = getattr(pruner, "retrained_", None)
     notes = () if retrained is None else (f"retrain: {retrained}.",)
     before, after = (count_of(number) for number in (quantities[0].full, quantities[0].pruned))
+    done = "retrained as" if curve.off_path else "pruned to"
     return PruningReport(
-        title=f"{curve.name}: {before} {quantities[0].name} pruned to {after}",
+        title=f"{curve.name}: {before} {quantities[0].name} {done} {after}",
         quantities=quantities,
         metric=curve.metric,
         score_full=full,
@@ -240,6 +241,7 @@ def make_report(
             "predict: wall-clock time, the best of some turns of full and pruned on the same rows "
             f"({timed_on}), on this machine ({os.cpu_count()} CPUs), n_jobs as the estimators have it."
             f"{_remark_on_load()}",
+            *([f"retrain: {curve.retrained}."] if curve.retrained else []),
         ),
         curve=curve,
     )

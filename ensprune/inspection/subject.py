@@ -16,6 +16,7 @@ from ..judging import members_of
 from ..objectives.base import metric_name
 from ..path import PruningPath
 from ..reporting import Judged
+from ..retraining import CUT
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,34 @@ class PathCurve:
     points : pandas.DataFrame
         One row per point, in the order visited; ``score``, ``score_se``, ``score_refined`` and a
         column for each of ``units``.
-    chosen : int
-        Row of ``points`` that the pruned estimator is.
     units : dict of str to str
         What a size may be counted in: column of ``points``, and the name of an axis with it.
     totals : dict of str to float
         The full estimator's size in these units.
+    chosen : dict of str to float
+        The pruned estimator's size in these units.
     score_full, se_full, score_pruned : float
         As the fit found them.
     certificate : Certificate or None
+    retrained : str, default=""
+        Which of the cut and the retrained models was kept, as a sentence.
+    off_path : bool, default=False
+        Whether it is a retrained one, which no point of the path stands for.
     """
 
     name: str
     metric: str
     rows: str
     points: pd.DataFrame
-    chosen: int
     units: dict[str, str]
     totals: dict[str, float]
+    chosen: dict[str, float]
     score_full: float
     se_full: float
     score_pruned: float
     certificate: Certificate | None
+    retrained: str = ""
+    off_path: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,12 @@ def subject_of(pruner: Any) -> Subject:
     return _of_ensemble(pruner) if isinstance(pruner.path_, PruningPath) else _of_network(pruner)
 
 
+def off_path(pruner: Any) -> bool:
+    """Whether a fitted pruner kept a retrained model instead of members of the full one."""
+    retrained = getattr(pruner, "retrained_", None)
+    return retrained is not None and retrained.kept != CUT
+
+
 # What is added up where a cost is asked for by name.
 _UNITS = {
     "members": "Members",
@@ -111,13 +124,6 @@ def _of_ensemble(pruner: Any) -> Subject:
     members = members_of(pruner.estimator_, pruner.deep)
     scorer = pruner._scorer(members)
     unit = pruner.cost if isinstance(pruner.cost, str) else ""
-    kept = tuple(pruner.selected_.tolist())
-    weights = pruner.weights_.tolist()
-    chosen = next(
-        position
-        for position, point in enumerate(pruner.path_)
-        if point.indices == kept and (point.weights is None or list(point.weights) == weights)
-    )
 
     def count(estimator: Any) -> dict[str, int]:
         inside = members_of(estimator, pruner.deep)
@@ -127,18 +133,21 @@ def _of_ensemble(pruner: Any) -> Subject:
         return counts
 
     judged = pruner._judged
+    retrained = getattr(pruner, "retrained_", None)
     curve = PathCurve(
         name=type(pruner.estimator_).__name__,
         metric=metric_name(pruner.scoring, scorer),
         rows=str(judged),
         points=pruner.path_.to_frame()[["size", "cost", "score", "score_se", "score_refined"]],
-        chosen=chosen,
         units={"size": "Members", "cost": _UNITS.get(unit, "Cost")},
         totals={"size": float(members.n_members), "cost": pruner.cost_full_},
+        chosen={"size": float(pruner.n_members_), "cost": pruner.cost_pruned_},
         score_full=pruner.score_full_,
         se_full=judged.se_full,
         score_pruned=pruner.score_pruned_,
         certificate=pruner.certificate_,
+        retrained="" if retrained is None else str(retrained),
+        off_path=off_path(pruner),
     )
     full, pruned = pruner.estimator_, pruner.pruned_estimator_
     return Subject(full, pruned, scorer, judged, curve, count)
@@ -154,12 +163,12 @@ def _of_network(pruner: Any) -> Subject:
         metric=metric_name(pruner.scoring, scorer),
         rows=str(pruner._judged),
         points=points,
-        chosen=len(points) - 1,
         units={
             "sparsity": "Removed hidden neurons" if neurons else "Zero weights",
             "n_weights": "Non-zero weights",
         },
         totals={"sparsity": 0.0, "n_weights": float(points["n_weights"].iloc[0])},
+        chosen={unit: float(points[unit].iloc[-1]) for unit in ("sparsity", "n_weights")},
         score_full=pruner.score_full_,
         se_full=pruner._judged.se_full,
         score_pruned=pruner.score_pruned_,

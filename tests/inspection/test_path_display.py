@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from ensprune import EnsemblePruner
-from ensprune.inspection import PruningPathDisplay
+from ensprune.inspection import MemberSimilarityDisplay, PruningPathDisplay
 
 
 def labels(display):
@@ -83,6 +83,25 @@ def test_refined_scores_are_drawn_apart():
     )
     frame = pruner.path_.to_frame().dropna(subset="score_refined")
     np.testing.assert_array_equal(refined.get_xdata(), frame["size"])
+
+
+def test_a_retrained_model_is_beside_the_path(cancer):
+    X, y = cancer[0], cancer[2]
+    boosted = GradientBoostingClassifier(n_estimators=25, max_depth=1, random_state=0)
+    pruner = EnsemblePruner(
+        boosted, 5, scoring="neg_log_loss", retrain=True, selector="first", random_state=0
+    ).fit(X, y)
+    assert pruner.retrained_.kept != "cut"
+    display = PruningPathDisplay.from_estimator(pruner)
+    point = next(line for line in display.ax_.get_lines() if line.get_marker() == "o")
+    assert point.get_label() == f"retrained: {pruner.n_members_} members"
+    assert point.get_ydata() == [pruner.score_pruned_]
+    report = pruner.report()
+    assert (
+        report.title == f"GradientBoostingClassifier: 25 members retrained as {pruner.n_members_}"
+    )
+    assert str(pruner.retrained_) in str(report)
+    assert MemberSimilarityDisplay.from_estimator(pruner, cancer[1]).kept is None
 
 
 def test_networks_have_a_path_too(sparse_network):

@@ -133,11 +133,11 @@ default="members"
         The smaller ensemble, of the class of the ensemble given.
     estimator_ : estimator
         The full fitted ensemble.
-    selected_ : ndarray of shape (n_members_,), dtype int
+    selected_ : ndarray of shape (n_kept,), dtype int
         Members kept, in the order chosen.
     support_ : ndarray of shape (n_full,), dtype bool
         Mask of the members kept.
-    weights_ : ndarray of shape (n_members_,)
+    weights_ : ndarray of shape (n_kept,)
         Factors on the native weights of the members in ``selected_``; ones where nothing was
         re-weighted.
     n_members_ : int
@@ -168,7 +168,7 @@ default="members"
     classes_ : ndarray of shape (n_classes,)
         Labels; classifiers only.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         As the full ensemble has them.
 
     Notes

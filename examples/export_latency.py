@@ -91,4 +91,4 @@ print(f"{'milliseconds for':<36}{'1 row':>8}{'10,000':>9}{'ONNX: 1':>9}{'10,000'
 for name, model in models.items():
     widths = (8, 9, 9, 9, 9)
     columns = zip(timings(model), widths, strict=True)
-    print(f"{name:<36}" + "".join(f"{ms:>{width}.2f}" for ms, width in columns))
+    print(f"{name:<36}" + "".join(f"{ms:>{width}.{2 + (ms < 1)}f}" for ms, width in columns))

@@ -106,11 +106,10 @@ def _words(tree: dict[str, str]) -> dict[int, list[str]]:
         return {}
     starts = numbers_of(tree, "cat_boundaries", np.intp)
     words = tree["cat_threshold"].split()
-    kind = numbers_of(tree, "decision_type", np.intp)
-    which = numbers_of(tree, "threshold").astype(np.intp)
+    nodes = np.flatnonzero(numbers_of(tree, "decision_type", np.intp) & _CATEGORICAL)
+    which = numbers_of(tree, "threshold")[nodes].astype(np.intp)
     return {
-        int(node): words[starts[which[node]] : starts[which[node] + 1]]
-        for node in np.flatnonzero(kind & _CATEGORICAL)
+        int(node): words[starts[at] : starts[at + 1]] for node, at in zip(nodes, which, strict=True)
     }
 
 

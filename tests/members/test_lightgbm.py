@@ -421,6 +421,7 @@ def test_weights_of_rows_are_those_of_training():
 def test_smaller_trees_with_categories_answer_bit_for_bit(boosting_type):
     rng = np.random.default_rng(4)
     X, y = categorical_frame(500, rng)
+    y = np.where(X["b"].isna(), 2, y)  # a threshold that parts missing values from all others
     sampled = {"subsample": 0.6, "subsample_freq": 1} if boosting_type == "rf" else {}
     params = {**SMALL, "n_estimators": 4, "min_data_per_group": 5, "cat_smooth": 1.0}
     params.update(boosting_type=boosting_type, max_cat_to_onehot=3, num_leaves=15)

@@ -19,7 +19,6 @@ from sklearn.utils.validation import _num_samples
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, values_of
 from .combiner import Combiner
 from .link import Logistic
-from .members.leaves import Leaves
 from .members.refittable import open_leaves
 from .objectives.base import class_positions
 from .refine import Evidence, Labelled, Opinion, Refinement
@@ -33,6 +32,7 @@ from .refinement.strength import (
     folds,
     refit,
 )
+from .regrown import InClassesOf
 
 # Rows up to which five folds are worth their trees; above, three.
 _MANY_ROWS = 3000
@@ -216,7 +216,7 @@ class LeafRefinement(Refinement):
                     "training rows alone: in them it knows the labels; give rows it was not "
                     "trained on"
                 )
-            whole = _InClassesOf(open_leaves(grown), members.combiner)
+            whole = InClassesOf(open_leaves(grown), members.combiner)
             if part.opinion is not None:
                 fit = replace(fit, opinion=whole.opinion(fit.X, self.n_jobs))
             here = whole if n_grown == n_members else whole.first(n_members)
@@ -235,48 +235,6 @@ def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
         for part in parts
     ]
     return np.concatenate(opinions, axis=1)
-
-
-class _InClassesOf:
-    """Trees grown on some of the rows, whose labels may lack a class, in all classes."""
-
-    def __init__(self, members: Any, whole: Combiner):
-        self.combiner = whole
-        self._members = members
-
-    def first(self, n_members: int) -> _InClassesOf:
-        """Of the first members alone."""
-        return _InClassesOf(open_leaves(self._members.subset(np.arange(n_members))), self.combiner)
-
-    def opinion(self, X: Any, n_jobs: int | None) -> Opinion | None:
-        """What all members say of the rows they were grown on, out of bag."""
-        members = self._members
-        mask = members.out_of_bag(_num_samples(X))
-        if mask is None:
-            return None
-        found = Opinion.of(members.combiner, members.outputs(X, n_jobs), mask)
-        mine, classes = members.combiner.classes, self.combiner.classes
-        if found is None or classes is None or len(mine) == len(classes):
-            return found
-        mean = np.zeros((len(classes), found.mean.shape[1]))
-        mean[:, np.isnan(found.mean).any(axis=0)] = np.nan
-        mean[class_positions(mine, classes)] = found.mean
-        return replace(found, mean=mean)
-
-    def leaves(self) -> Leaves:
-        leaves = self._members.leaves()
-        mine, classes = self._members.combiner.classes, self.combiner.classes
-        if classes is None or len(mine) == len(classes):
-            return leaves
-        values = np.zeros((leaves.n_leaves, len(classes)))
-        values[:, class_positions(mine, classes)] = leaves.values
-        return replace(leaves, values=values)
-
-    def bind(self, X: Any) -> Combiner:
-        return self.combiner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._members, name)
 
 
 def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
@@ -380,6 +338,13 @@ def refine_leaves(
     the distributions over the classes within the fit, step by step, so each tree's
     ``predict_proba`` sums to one and lies in [0, 1] and so does the mean, for any row. That has
     a price: values beyond 0 and 1 would sharpen a forest more than distributions can.
+
+    **What more trees say counts, too.** Labels are noisy; what an ensemble says of a row out of bag
+    is less so. The values may be fitted to part of that and part of the label, if that is judged
+    better: to what ``estimator`` itself says, or, after pruning, to what the ensemble said before.
+
+    **Boosting's stages may be weighed anew** together with their leaf values (fully corrective),
+    again only if that is judged better.
 
     **Rows that trees have seen mislead.** On a bootstrapped tree's own rows residuals are near
     zero whatever the truth is, so no strength is judged there. With ``validation="oob"`` as many

@@ -1,0 +1,64 @@
+"""Trees grown anew on some of the rows, seen as the ensemble whose leaves are judged by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _num_samples
+
+from .combiner import Combiner
+from .members.leaves import Leaves
+from .members.refittable import open_leaves
+from .objectives.base import class_positions
+from .refine import Opinion
+
+
+class InClassesOf:
+    """Trees grown on some of the rows, whose labels may lack a class, in all classes.
+
+    Parameters
+    ----------
+    members : Members and HasLeaves
+    whole : Combiner
+        Of the ensemble that knows all classes.
+    """
+
+    def __init__(self, members: Any, whole: Combiner):
+        self.combiner = whole
+        self._members = members
+
+    def first(self, n_members: int) -> InClassesOf:
+        """Of the first members alone."""
+        return InClassesOf(open_leaves(self._members.subset(np.arange(n_members))), self.combiner)
+
+    def opinion(self, X: Any, n_jobs: int | None) -> Opinion | None:
+        """What all members say of the rows they were grown on, out of bag."""
+        members = self._members
+        mask = members.out_of_bag(_num_samples(X))
+        if mask is None:
+            return None
+        found = Opinion.of(members.combiner, members.outputs(X, n_jobs), mask)
+        mine, classes = members.combiner.classes, self.combiner.classes
+        if found is None or classes is None or len(mine) == len(classes):
+            return found
+        mean = np.zeros((len(classes), found.mean.shape[1]))
+        mean[:, np.isnan(found.mean).any(axis=0)] = np.nan
+        mean[class_positions(mine, classes)] = found.mean
+        return replace(found, mean=mean)
+
+    def leaves(self) -> Leaves:
+        leaves = self._members.leaves()
+        mine, classes = self._members.combiner.classes, self.combiner.classes
+        if classes is None or len(mine) == len(classes):
+            return leaves
+        values = np.zeros((leaves.n_leaves, len(classes)))
+        values[:, class_positions(mine, classes)] = leaves.values
+        return replace(leaves, values=values)
+
+    def bind(self, X: Any) -> Combiner:
+        return self.combiner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._members, name)

@@ -14,6 +14,7 @@ from ..judging import members_of
 from ..members.base import Members, open_members
 from ..members.reading import read_members
 from ..objectives.base import make_objective
+from ..reporting import Reports
 from ..selectors.base import Problem
 from ..selectors.ordering.ballots import Ballots
 from .subject import off_path
@@ -47,17 +48,18 @@ class Company:
         TypeError
             If it is no ensemble.
         """
-        if not hasattr(estimator, "selected_") and not hasattr(type(estimator), "report"):
+        if not isinstance(estimator, Reports):
             if isinstance(estimator, FrozenEstimator):
                 estimator = estimator.estimator
             return cls(type(estimator).__name__, open_members(estimator), None)
-        check_is_fitted(estimator, "pruned_estimator_")
-        full = estimator.estimator_
-        if not hasattr(estimator, "selected_"):  # a network has weights, no members
+        pruner: Any = estimator
+        check_is_fitted(pruner, "pruned_estimator_")
+        full = pruner.estimator_
+        if not hasattr(pruner, "selected_"):  # a network has weights, no members
             return cls(type(full).__name__, open_members(full), None)
-        members = members_of(full, estimator.deep)
-        members.training = estimator._refit_rows
-        kept = None if off_path(estimator) else estimator.selected_
+        members = members_of(full, pruner.deep)
+        members.training = pruner._refit_rows
+        kept = None if off_path(pruner) else pruner.selected_
         return cls(type(full).__name__, members, kept)
 
     def on_rows(self, X: Any, y: Any, out_of_bag: bool, n_jobs: int | None) -> Problem:

@@ -208,15 +208,16 @@ class PruningPathDisplay:
         chosen = curve.chosen[self.x]
         sure = f"({100 * certificate.confidence:g} % confidence)"
         if certificate.tolerance is None:
-            low = curve.score_full - certificate.bound
+            bound = rounded_up(certificate.bound)
+            said = f"{bound:g} lost at most" if bound > 0 else f"{-bound:g} gained at least"
             ax.vlines(
                 chosen,
-                low,
+                curve.score_full - certificate.bound,
                 curve.score_full,
                 color=GREEN,
                 linewidth=7,
                 alpha=0.4,
-                label=f"certified: {rounded_up(certificate.bound):g} lost at most {sure}",
+                label=f"certified: {said} {sure}",
                 zorder=2,
             )
         elif certificate.size < certificate.size_full:
@@ -291,7 +292,7 @@ class PruningPathDisplay:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}"
 
 
 def _named(pruners: list[Any]) -> dict[str, Any]:

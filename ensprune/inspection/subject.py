@@ -15,7 +15,7 @@ from ..certificate import Certificate
 from ..judging import members_of
 from ..objectives.base import metric_name
 from ..path import PruningPath
-from ..reporting import Judged
+from ..reporting import Judged, Reports
 from ..retraining import CUT
 
 
@@ -97,12 +97,13 @@ def subject_of(pruner: Any) -> Subject:
     TypeError
         If it is no pruner.
     """
-    if not hasattr(type(pruner), "report"):
+    if not isinstance(pruner, Reports):
         raise TypeError(
             f"{type(pruner).__name__} is no pruner; give a fitted EnsemblePruner or MLPPruner"
         )
     check_is_fitted(pruner, "path_")
-    return _of_ensemble(pruner) if isinstance(pruner.path_, PruningPath) else _of_network(pruner)
+    path: Any = vars(pruner)["path_"]
+    return _of_ensemble(pruner) if isinstance(path, PruningPath) else _of_network(pruner)
 
 
 def off_path(pruner: Any) -> bool:

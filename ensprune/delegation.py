@@ -106,6 +106,7 @@ class DelegatesToEnsemble:
     """What only ensembles have, beside :class:`PredictsWithPruned`."""
 
     pruned_estimator_: Any
+    fit: Callable[..., Any]
     _of_full: Callable[[str], Any]
 
     @_pruned_has("decision_function")
@@ -137,6 +138,38 @@ class DelegatesToEnsemble:
         """
         check_is_fitted(self, "pruned_estimator_")
         return self.pruned_estimator_.transform(X)
+
+    @_pruned_has("transform")
+    def fit_transform(self, X: Any, y: Any, **fit_params: Any) -> Any:
+        """Fit, prune and transform the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        **fit_params : dict
+            As ``fit`` takes them.
+
+        Returns
+        -------
+        array-like
+        """
+        return self.fit(X, y, **fit_params).transform(X)
+
+    @_pruned_has("get_feature_names_out")
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of what :meth:`transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "pruned_estimator_")
+        return self.pruned_estimator_.get_feature_names_out(input_features)
 
     @property
     def n_features_in_(self) -> int:

@@ -52,7 +52,9 @@ def _quiet_highs() -> type:
     class QuietHiGHS(pulp.HiGHS):
         def createAndConfigureSolver(self, lp: Any) -> None:
             lp.solverModel = QuietModel()
-            lp.solverModel.setOptionValue("threads", 1)
+            # Not threads=1: HiGHS refuses to run with another number than it had first in this
+            # process, with a model of integer programming for instance.
+            lp.solverModel.setOptionValue("parallel", "off")
             lp.solverModel.setOptionValue("random_seed", 0)
             if self.gapRel is not None:
                 lp.solverModel.setOptionValue("mip_rel_gap", float(self.gapRel))
@@ -98,6 +100,8 @@ def minimise(problem: Any, time_limit: float, mip_gap: float = 0.0, mip: bool = 
     found = model.getModelStatus()
     objective = model.getInfo().objective_function_value
     bound = model.getInfo().mip_dual_bound if mip else objective
+    if found == highspy.HighsModelStatus.kNotset:
+        raise RuntimeError("HiGHS did not run; its log (with msg=True) may say why")
     if found == highspy.HighsModelStatus.kOptimal:
         return Outcome("optimal", objective, bound)
     if found in (

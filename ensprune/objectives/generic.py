@@ -28,10 +28,20 @@ def replay(combiner: Combiner, outputs: np.ndarray) -> Replay:
     )
 
 
+# Probabilities that are further from a total of one than this were rounded to float32.
+_ADDS_UP = 1e-9
+
+
 def replay_raw(combiner: Combiner, raw: np.ndarray) -> Replay:
     """The same for an affine combiner, from the raw score (n_outputs, n_samples)."""
     decision = raw[0] if len(raw) == 1 else raw.T
     proba = combiner.link.proba(raw).T if combiner.has_proba else None
+    if proba is not None:
+        # Outputs that were rounded to float32 do not quite add up to one, of which metrics warn.
+        total = proba.sum(axis=1)
+        off = np.abs(total - 1) > _ADDS_UP
+        if off.any():
+            proba = np.where(off[:, None], proba / np.where(off, total, 1)[:, None], proba)
     return Replay(
         combiner.classes,
         predict=combiner.labels_of(raw),

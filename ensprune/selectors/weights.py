@@ -15,6 +15,9 @@ from ..objectives.squared import SquaredError
 from ..path import PathPoint, PruningPath, SelectorResult
 from .base import Problem, Selector, register_selector
 
+# Mean squared errors below this have no inverse: members are as good as perfect.
+_NO_ERROR = 1e-280
+
 
 class WeightSelector(Selector):
     """Sparse weights: non-negative, adding up to one, of least squared error or log-loss.
@@ -139,8 +142,10 @@ class _Squared:
 
     def worth(self, members: np.ndarray, weights: np.ndarray) -> np.ndarray:
         gram = self.gram[np.ix_(members, members)]
-        ridge = 1e-9 * max(float(np.trace(gram)) / len(gram), 1e-300)
-        inverse = np.linalg.pinv(gram + ridge * np.eye(len(gram)), hermitian=True)
+        scale = float(np.trace(gram)) / len(gram)
+        if scale < _NO_ERROR:
+            return weights
+        inverse = np.linalg.pinv(gram + 1e-9 * scale * np.eye(len(gram)), hermitian=True)
         return weights**2 / np.maximum(np.diag(inverse), 1e-300)
 
 

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 
+import highspy
 import joblib
 import numpy as np
 import psutil
@@ -24,9 +25,12 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 
-from ensprune import prune
+from ensprune import EnsemblePruner, prune
+from ensprune.mlp import prune_layer
 from ensprune.selectors import ILPSelector
+from ensprune.selectors.ilp.solver import _read_highs
 from ensprune.storage import on_disk
 
 
@@ -126,6 +130,49 @@ def test_a_solver_that_is_missing_is_named_with_what_brings_it(forest, monkeypat
     solver = None if kind == "HiGHS" else "cbc"
     with pytest.raises(ImportError, match=f"is not installed: pip install '{hint}'"):
         prune(*forest, target_size=8, selector=ILPSelector(solver=solver))
+
+
+@pytest.mark.parametrize("formulation", ["squared_error", "margin", "accuracy"])
+@pytest.mark.filterwarnings("ignore:.*its time_limit")
+def test_hardly_any_time_is_never_worse_than_greedy(forest, formulation):
+    ensemble, X, y = forest
+    selector = ILPSelector(formulation=formulation, time_limit=0.01)
+    begun = time.perf_counter()
+    pruner = EnsemblePruner(FrozenEstimator(ensemble), target_size=8, selector=selector)
+    result = pruner.fit(X, y).selector_result_
+    assert time.perf_counter() - begun < 10
+    assert result.status in ("time_limit", "optimal")
+    assert result.objective_value >= result.greedy_value - 1e-9
+    assert result.bound >= result.objective_value - 1e-9
+    assert pruner.pruned_estimator_.n_estimators == pruner.n_members_ <= 8
+
+
+@pytest.fixture
+def two_threads_first():
+    """HiGHS with the threads that it has for the rest of a process: two."""
+    highspy.Highs.resetGlobalScheduler(True)
+    model = highspy.Highs()
+    model.setOptionValue("output_flag", False)
+    model.setOptionValue("threads", 2)
+    model.run()
+    yield
+    highspy.Highs.resetGlobalScheduler(True)
+
+
+def test_networks_are_pruned_by_programmes_after_solves_with_other_threads(two_threads_first):
+    rng = np.random.default_rng(0)
+    W, X = rng.normal(size=(4, 2)), rng.normal(size=(40, 4))
+    assert prune_layer(W, X, method="l0_program", epsilon=0.3).status == "optimal"
+
+
+def test_a_solver_that_does_not_run_is_an_error_not_a_guess(two_threads_first):
+    model = highspy.Highs()
+    model.setOptionValue("output_flag", False)
+    model.setOptionValue("threads", 3)
+    model.addVar(0, 1)
+    model.run()
+    with pytest.raises(RuntimeError, match=r"HiGHS did not run: .* number of threads"):
+        _read_highs(model)
 
 
 def test_a_worker_that_is_killed_is_an_error_that_says_so(forest):

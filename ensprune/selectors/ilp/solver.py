@@ -284,6 +284,12 @@ def _read_highs(model: Any) -> tuple[str, bool, float | None]:
     )
     if kind in infeasible:
         return "infeasible", False, None
+    if kind == highspy.HighsModelStatus.kNotset:
+        raise RuntimeError(
+            "solver=HiGHS did not run: in one process it keeps the number of threads that it had "
+            "first; give it no threads of its own, or call "
+            "highspy.Highs.resetGlobalScheduler(True) before"
+        )
     has_values = bool(np.isfinite(report.objective_function_value)) and (
         report.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     )

@@ -71,6 +71,31 @@ def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray
     return None
 
 
+def quick_score(
+    scorer: Callable[..., float], estimator: Replay, y: np.ndarray, sample_weight: Any = None
+) -> float | None:
+    """The score of a classifier without scikit-learn's checks of labels and probabilities.
+
+    These take several times as long as the metric, and look at the same labels for each of many
+    sub-ensembles. The number is the scorer's own, up to the rounding of the last digit; for accuracy
+    to the last bit, so that what ties for the scorer ties here.
+
+    Returns
+    -------
+    float or None
+        None for metrics that are not accuracy, log-loss or Brier score.
+    """
+    metric = getattr(scorer, "_score_func", None)
+    if metric not in (accuracy_score, log_loss, brier_score_loss):
+        return None
+    losses = sample_losses(scorer, estimator, y)
+    if losses is None:
+        return None
+    if metric is accuracy_score:
+        losses = 1.0 - losses
+    return float(scorer._sign * np.average(losses, weights=sample_weight))  # type: ignore[attr-defined]
+
+
 def worst_difference(
     scorer: Callable[..., float], full: Replay, pruned: Replay, y: np.ndarray
 ) -> float:

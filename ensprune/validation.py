@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
+from .averages import quick_score
 from .combiner import Combiner
 from .members.base import Members, open_members
 from .members.reading import read_members
@@ -163,7 +164,9 @@ class Validation:
 
     def score_path(self, path: PruningPath) -> PruningPath:
         """The path with the score and standard error of every point."""
-        return path.with_scores([self._score(*judged) for judged in self.replays(path.points)])
+        return path.with_scores(
+            [self._score_again(*judged) for judged in self.replays(path.points)]
+        )
 
     def replays(self, points: Sequence[PathPoint]) -> Iterator[tuple[Replay, np.ndarray]]:
         """What each of some sub-ensembles answers on the validation rows.
@@ -274,6 +277,15 @@ class Validation:
         if len(rows) == 0:
             return float("nan"), float("nan")
         return self.score_on(estimator, rows), self._standard_error(estimator, rows)
+
+    def _score_again(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
+        """The same for one of many sub-ensembles on all rows, which the scorer need not check anew."""
+        quick = None
+        if len(rows) == len(self.y):
+            quick = quick_score(self.scorer, estimator, self.y, self.sample_weight)
+        if quick is None:
+            return self._score(estimator, rows)
+        return quick, self._standard_error(estimator, rows)
 
     def score_on(self, estimator: Any, rows: np.ndarray) -> float:
         """The metric on some of the rows, given the answers for exactly these; may be NaN."""

@@ -7,6 +7,7 @@ No page needs the network, neither to be built nor to be read.
 
 import warnings
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 project = "ensprune"
 author = "the ensprune developers"
@@ -62,6 +63,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     # A figure comes of drawing, not of the name of the object on a cell's last line.
     "capture_repr": (),
+    "default_thumb_file": str(Path(__file__).parent / "images" / "compare.png"),
 }
 
 # Its own advice to call it otherwise when it draws without a screen.

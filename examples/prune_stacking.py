@@ -31,8 +31,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, stratif
 
 def learners():
     return [
-        ("forest", RandomForestClassifier(40, min_samples_leaf=2, random_state=0)),
-        ("extra", ExtraTreesClassifier(40, min_samples_leaf=2, random_state=0)),
+        ("forest", RandomForestClassifier(25, min_samples_leaf=2, random_state=0)),
+        ("extra", ExtraTreesClassifier(25, min_samples_leaf=2, random_state=0)),
         ("boosting", GradientBoostingClassifier(n_estimators=20, random_state=0)),
         ("shallow", DecisionTreeClassifier(max_depth=4, random_state=0)),
         ("deep", DecisionTreeClassifier(min_samples_leaf=5, random_state=0)),

@@ -175,7 +175,9 @@ default="members"
     -----
     Out of bag the search minimises the squared error (Brier score for classifiers) whatever
     ``scoring`` says, on the pairwise Gram matrix ``G_ij = mean of <e_i, e_j>`` over the rows out
-    of bag for both, drawn half-way to its additive part; the path is scored with ``scoring``.
+    of bag for both, less what is hard about these rows, and drawn towards its additive part as far
+    as it is noise (:func:`ensprune.objectives.out_of_bag.out_of_bag_gram`); the path is scored with
+    ``scoring``.
 
     With ``confidence`` the rows that certify have no part in choosing. With held-out rows they are
     independent of the members too, and the bound holds as its test says. Out of bag the rows are

@@ -79,7 +79,13 @@ def choose(
     fitted = None
     if refinement is not None:
         path, fitted = refine_path(path, path[at], validation, refinement)
-        if enough is not None:
+        if enough is not None and path.keeping(enough, refined=True) in (None, path[-1]):
+            # Refined, none below the full ensemble is good enough; larger ones may be.
+            path = climb(problem, selector, validation.score_path, None)
+            point = path.keeping(enough) or path[-1]
+            path, fitted = refine_path(path, point, validation, refinement)
+            at = path.points.index(path.keeping(enough, refined=True) or path[-1])
+        elif enough is not None:
             at = path.points.index(path.keeping(enough, refined=True) or path[at])
     if auditor is None:
         return Choice(path, path[at], None, fitted)

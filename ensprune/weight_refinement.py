@@ -17,8 +17,9 @@ from .link import Logistic
 from .members.base import Members, open_members
 from .objectives.base import class_positions, normalised_weights
 from .objectives.convex import ConvexLoss
+from .objectives.out_of_bag import out_of_bag_gram
 from .objectives.simplex import least_squares_weights
-from .objectives.squared import residual_gram, shrunk, squared_target
+from .objectives.squared import residual_gram, squared_target
 from .refine import Evidence, Labelled, Refinement
 
 # How far weights go from what they are to the fitted ones. No further: every member stays.
@@ -178,8 +179,12 @@ class _Rows:
             target = target - self.combiner.on_rows(rows).shifted(np.zeros(target.shape))
         mask = None if self.mask is None else self.mask[:, rows]
         weight = normalised_weights(self.weight[rows], len(rows))
-        gram = residual_gram(self.outputs[:, :, rows], target, weight, mask)
-        best = least_squares_weights(gram if mask is None else shrunk(gram))
+        outputs = self.outputs[:, :, rows]
+        if mask is None:
+            gram = residual_gram(outputs, target, weight)
+        else:
+            gram = out_of_bag_gram(outputs, target, weight, mask)
+        best = least_squares_weights(gram)
         # A member without weight of its own has none to multiply.
         native = np.where(self._native > 0, self._native, self._native.sum())
         return best * self._native.sum() / native

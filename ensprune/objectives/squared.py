@@ -2,7 +2,7 @@
 
 The loss of any sub-ensemble is a quadratic form in its weights, so the data are read once, by one
 matrix product; after that a step of any search costs O(n_members) whatever the number of samples.
-Out of bag, the entries of the Gram matrix are means over the samples that both members left out.
+Out of bag the Gram matrix is that of ``out_of_bag.py``.
 """
 
 from __future__ import annotations
@@ -27,21 +27,16 @@ from .base import (
     normalised_weights,
     register_objective,
 )
+from .out_of_bag import AUTO, out_of_bag_gram, residual_dtype
 from .running import LinearObjective
 
 # Bytes of one block of residuals. Residuals and the products inside a block are in the precision
 # of the outputs; over blocks they are accumulated in float64.
 _BLOCK_BYTES = 1 << 23
 
-# How far the off-diagonal of an out-of-bag Gram matrix is drawn towards its additive part.
-_SHRINKAGE = 0.5
-
 
 def residual_gram(
-    outputs: np.ndarray,
-    target: np.ndarray,
-    sample_weight: np.ndarray,
-    mask: np.ndarray | None = None,
+    outputs: np.ndarray, target: np.ndarray, sample_weight: np.ndarray
 ) -> np.ndarray:
     """Gram matrix of the members' residuals.
 
@@ -51,22 +46,16 @@ def residual_gram(
     target : ndarray of shape (n_outputs, n_samples)
     sample_weight : ndarray of shape (n_samples,)
         Sums to one.
-    mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
-        Where members may speak. Entry (i, j) then is the mean over the samples of which both
-        may, and NaN where there is none.
 
     Returns
     -------
     ndarray of shape (n_members, n_members), dtype float64
-        ``G_ij = sum_n w_n <e_in, e_jn>`` with ``e_in = o_in - target_n``; without a mask the mean
-        squared error of the average of a set S is ``sum_{i,j in S} G_ij / |S|^2``.
+        ``G_ij = sum_n w_n <e_in, e_jn>`` with ``e_in = o_in - target_n``: the mean squared error of
+        the average of a set S is ``sum_{i,j in S} G_ij / |S|^2``.
     """
     n_members, n_outputs, n_samples = outputs.shape
-    dtype = np.dtype(np.float64)
-    if outputs.dtype.kind == "f" and _squares_fit(target):
-        dtype = outputs.dtype
+    dtype = residual_dtype(outputs, target)
     gram = np.zeros((n_members, n_members))
-    shared = np.zeros((n_members, n_members))
     # The target in two parts, so that nothing of it is lost in the precision of the outputs.
     near = target.astype(dtype)
     rest = (target - near).astype(dtype)
@@ -76,56 +65,10 @@ def residual_gram(
         if rest[:, block].any():
             residual -= rest[:, block]
         residual *= root[block]
-        if mask is not None:
-            residual *= mask[:, None, block]
-            speaks = mask[:, block] * root[block]
-            shared += speaks @ speaks.T
         flat = residual.reshape(n_members, -1)
         gram += flat @ flat.T
         release(outputs)
-    if mask is None:
-        return gram
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return gram / shared
-
-
-def shrunk(gram: np.ndarray, strength: float = _SHRINKAGE) -> np.ndarray:
-    """An out-of-bag Gram matrix drawn towards its additive part off the diagonal.
-
-    Entries are means over different samples and so are noisy; searching among thousands of sets
-    finds the noise. The additive part ``a_i + a_j - mean(a)``, with ``a`` the row means off the
-    diagonal, keeps what each member is worth on average.
-
-    Parameters
-    ----------
-    gram : ndarray of shape (n_members, n_members)
-        NaN entries (no shared sample) take the additive part.
-    strength : float in [0, 1], default=0.5
-
-    Returns
-    -------
-    ndarray of shape (n_members, n_members)
-    """
-    n_members = len(gram)
-    if n_members < 3:
-        return np.nan_to_num(gram, nan=float(np.nanmean(gram)))
-    off = np.where(np.eye(n_members, dtype=bool), np.nan, gram)
-    known = np.isfinite(off)
-    counts = known.sum(axis=1)
-    overall = off[known].mean() if known.any() else np.nanmean(gram)
-    sums = np.where(known, off, 0.0).sum(axis=1)
-    rows = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
-    additive = rows[:, None] + rows[None, :] - overall
-    result = np.where(known, (1 - strength) * off + strength * additive, additive)
-    diagonal = np.diag(gram)
-    np.fill_diagonal(result, np.where(np.isfinite(diagonal), diagonal, np.nanmean(diagonal)))
-    return result
-
-
-def _squares_fit(target: np.ndarray) -> bool:
-    """Whether squares of numbers of the target's size are well inside the range of float32."""
-    size = np.abs(target).max(initial=0.0)
-    return bool(1e-12 < size < 1e12)
+    return gram
 
 
 def squared_target(y: Any, combiner: Combiner) -> np.ndarray:
@@ -169,11 +112,11 @@ class SquaredError(Objective):
     ----------
     kind : {"mse", "rmse", "r2", "brier"}, default="mse"
         ``"brier"`` halves the error over two classes, as scikit-learn does.
-    shrinkage : float in [0, 1], default=0.5
-        Only with a mask, see :func:`shrunk`.
+    shrinkage : float in [0, 1] or "auto", default="auto"
+        Only with a mask, see :func:`~ensprune.objectives.out_of_bag.out_of_bag_gram`.
     """
 
-    def __init__(self, kind: str = "mse", shrinkage: float = _SHRINKAGE):
+    def __init__(self, kind: str = "mse", shrinkage: float | str = AUTO):
         self.kind = kind
         self.shrinkage = shrinkage
 
@@ -200,13 +143,18 @@ class SquaredError(Objective):
             self._variance = float(weight @ (target[0] - mean) ** 2)
         if linear.offset is not None:
             target = target - LinearObjective._offset(combiner, outputs.shape[1:])
-        gram = residual_gram(outputs, target, weight, mask)
-        self.gram = gram if mask is None else shrunk(gram, self.shrinkage)
+        if mask is None:
+            self.gram = residual_gram(outputs, target, weight)
+        else:
+            self.gram = out_of_bag_gram(
+                outputs, target, weight, mask, self.shrinkage, _BLOCK_BYTES
+            )
         self._member_weights = linear.member_weights
         self._reset()
 
     def _reset(self) -> None:
         self.selected: list[int] = []
+        self._times = np.zeros(self.n_members, dtype=np.intp)  # in selected
         self._pull = np.zeros(self.n_members)  # gram @ current weights
         self._quadratic = 0.0
         self._norm = 0.0
@@ -222,16 +170,20 @@ class SquaredError(Objective):
         if drop:
             scores = np.full(self.n_members, -np.inf)
             if len(self.selected) > 1:
-                chosen = np.unique(self.selected)
-                chosen = chosen[norm[chosen] > 0]
+                chosen = np.flatnonzero((self._times > 0) & (norm > 0))
                 scores[chosen] = self._finish(loss[chosen] / norm[chosen] ** 2)
             return scores
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = self._finish(loss / norm**2)
         return np.where(norm > 0, scores, -np.inf)
 
-    def swaps(self) -> np.ndarray:
-        chosen = np.array(self.selected, dtype=np.intp)
+    def swaps(self, position: int | None = None) -> np.ndarray:
+        if position is not None:
+            return self._swaps(self.selected[position : position + 1])[0]
+        return self._swaps(self.selected)
+
+    def _swaps(self, selected: list[int]) -> np.ndarray:
+        chosen = np.array(selected, dtype=np.intp)
         out = self._member_weights[chosen][:, None]
         new = self._member_weights[None, :]
         diagonal = np.diag(self.gram)
@@ -252,10 +204,12 @@ class SquaredError(Objective):
 
     def add(self, member: int) -> None:
         self._move(member, 1.0)
+        self._times[member] += 1
         self.selected.append(int(member))
 
     def drop(self, member: int) -> None:
         self.selected.remove(int(member))
+        self._times[member] -= 1
         self._move(member, -1.0)
 
     def clear(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,11 +120,12 @@ class Problem:
     ) -> PathPoint:
         """A point of the path; a member chosen twice counts once and weighs double."""
         chosen = [int(t) for t in members]
-        distinct = tuple(dict.fromkeys(chosen))
+        times = Counter(chosen)
+        distinct = tuple(times)
         if weights is not None:
             factors: tuple[float, ...] | None = tuple(float(w) for w in weights)
         elif len(distinct) < len(chosen):
-            factors = tuple(float(chosen.count(t)) for t in distinct)
+            factors = tuple(float(times[t]) for t in distinct)
         else:
             factors = None
         cost = float(self.costs[list(distinct)].sum())

@@ -1,4 +1,4 @@
-"""Greedy search: forward, backward, and swaps; sums are handed to matching pursuit."""
+"""Greedy search: forward, backward, swaps, bags; sums are handed to matching pursuit."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from ..objectives.base import Objective
 from ..path import PathPoint, PruningPath, SelectorResult
 from .base import Problem, Selector, register_selector
 from .baseline import points_in_order
 from .crossfit import Search, most_trusted
+from .exchange import RELATIVE_GAIN, best_of_random_starts
+from .forward import Walk, argbest
+from .library_bags import bagged
 from .pursuit import pursue
 
-# A swap or a tie must differ by more than rounding to count.
-_RELATIVE_GAIN = 1e-12
 
-# Draws per distinct member at most, with replacement.
-_DRAWS = 4
+# Options of the forward search and what they are when not in use.
+_FORWARD_ONLY: dict[str, Any] = {"replacement": False, "sorted_start": 0, "bags": 0, "starts": 1}
 
 
 class GreedySelector(Selector):
@@ -46,9 +47,23 @@ class GreedySelector(Selector):
         that improves the objective, up to four draws per member. A favourite repeated over and
         over therefore takes no other member's place.
     exchanges : "auto" or int, default="auto"
-        Swaps of one chosen member for one outside, per size. ``"auto"``: until no swap helps
-        where swaps are cheap (squared error, and so always out of bag), none elsewhere. Not with
-        ``replacement`` or ``direction="backward"``.
+        Swaps of one chosen member for one outside, per size; the first found that helps is made.
+        ``"auto"``: until no swap helps where swaps are cheap (squared error, and so always out of
+        bag), none elsewhere. Not with ``replacement`` or ``direction="backward"``.
+    sorted_start : "auto" or int, default=0
+        So many members are taken first, in the order of their own scores, before the search looks
+        at what helps together: a start that overfits less. ``"auto"``: as many as score best
+        together, within half of the budget.
+    bags : int, default=0
+        So many searches, each among a random part of the members; those that they draw most often
+        are kept (:func:`~ensprune.selectors.library_bags.bagged`). 0 is one search among all.
+    bag_share : float in (0, 1], default=0.5
+        Of the members that are in a bag.
+    starts : int, default=1
+        Above 1, so many minus one searches by swaps begin at random sub-ensembles that fill the
+        budget; if the best of them ends better, it is the last point of the path.
+    random_state : int, RandomState instance or None, default=None
+        Draws bags and starts; None takes the pruner's.
 
     Notes
     -----
@@ -59,10 +74,13 @@ class GreedySelector(Selector):
     bad. The score of an average is neither monotone nor submodular, so here that is a reason for
     running both and no promise. Ties go to the better squared error, then to the first member.
 
+    Where the objective is a squared error of an average (out of bag it always is), the samples are
+    read once; a step or a look at the swaps of one member then costs O(n_members).
+
     References
     ----------
     Caruana, Niculescu-Mizil, Crew & Ksikes, "Ensemble selection from libraries of models",
-    ICML 2004. Khuller, Moss & Naor, "The budgeted maximum coverage problem", Information
+    ICML 2004: sections 3.1 to 3.3 for replacement, sorted start and bags. Khuller, Moss & Naor, "The budgeted maximum coverage problem", Information
     Processing Letters 70 (1999), and Leskovec et al., "Cost-effective outbreak detection in
     networks", KDD 2007, for the two runs.
     """
@@ -72,10 +90,20 @@ class GreedySelector(Selector):
         direction: str = "forward",
         replacement: bool = False,
         exchanges: int | str = "auto",
+        sorted_start: int | str = 0,
+        bags: int = 0,
+        bag_share: float = 0.5,
+        starts: int = 1,
+        random_state: Any = None,
     ):
         self.direction = direction
         self.replacement = replacement
         self.exchanges = exchanges
+        self.sorted_start = sorted_start
+        self.bags = bags
+        self.bag_share = bag_share
+        self.starts = starts
+        self.random_state = random_state
 
     def select(self, problem: Problem) -> PruningPath:
         self._validate()
@@ -95,34 +123,53 @@ class GreedySelector(Selector):
             )
         if not isinstance(self.replacement, bool | np.bool_):
             raise ValueError(f"replacement={self.replacement!r} must be True or False")
-        is_count = isinstance(self.exchanges, numbers.Integral) and not isinstance(
-            self.exchanges, bool
-        )
-        automatic = isinstance(self.exchanges, str) and self.exchanges == "auto"
-        if not automatic and not (is_count and int(self.exchanges) >= 0):
-            raise ValueError(f"exchanges={self.exchanges!r} must be 'auto' or an int >= 0")
+        for name, least, automatic in (
+            ("exchanges", 0, True),
+            ("sorted_start", 0, True),
+            ("bags", 0, False),
+            ("starts", 1, False),
+        ):
+            value = getattr(self, name)
+            is_count = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            named = automatic and isinstance(value, str) and value == "auto"
+            if not named and not (is_count and int(value) >= least):
+                allowed = f"'auto' or an int >= {least}" if automatic else f"an int >= {least}"
+                raise ValueError(f"{name}={value!r} must be {allowed}")
+        share = self.bag_share
+        if not (isinstance(share, numbers.Real) and 0 < float(share) <= 1):
+            raise ValueError(f"bag_share={share!r} must be a number in (0, 1]")
         swaps = self.exchanges not in ("auto", 0)
         if swaps and (self.replacement or self.direction == "backward"):
             raise ValueError(
                 f"exchanges={self.exchanges!r} goes with direction='forward' and "
                 "replacement=False only"
             )
-        if self.replacement and self.direction == "backward":
-            raise ValueError("replacement=True goes with direction='forward' only")
+        if self.direction == "backward":
+            for name, default in _FORWARD_ONLY.items():
+                if getattr(self, name) != default:
+                    raise ValueError(
+                        f"{name}={getattr(self, name)!r} goes with direction='forward' only"
+                    )
+        if self.starts > 1 and (self.replacement or self.bags):
+            raise ValueError(
+                f"starts={self.starts!r} goes with replacement=False and bags=0 only: they are "
+                "searched by swaps"
+            )
 
     def _searches(self, problem: Problem) -> list[Search]:
         """What is worth trying for this combiner, the default first."""
         kind = problem.combiner.kind
         if kind == "sum" and problem.carries_weights:
-            if self.direction == "backward" or self.replacement:
+            other = {"direction": "forward"} | _FORWARD_ONLY
+            if any(getattr(self, name) != default for name, default in other.items()):
                 raise ValueError(
                     "GreedySelector re-fits the weights of boosting stages at every step: give "
-                    "direction='forward' and replacement=False"
+                    + " and ".join(f"{name}={default!r}" for name, default in other.items())
                 )
             return [partial(_by_both_rules, pursue), _first]
         if self.direction == "backward":
             return [self._backward]
-        forward = partial(_by_both_rules, self._forward)
+        forward = partial(self._with_restarts, partial(_by_both_rules, self._forward))
         if self.replacement or kind not in ("vote", "median"):
             return [forward]
         if kind == "vote" and problem.carries_weights:
@@ -130,80 +177,32 @@ class GreedySelector(Selector):
         return [forward, _first]
 
     def _forward(self, problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
-        objective = problem.start()
         if self.replacement and not problem.carries_weights:
             raise ValueError(
                 "replacement=True gives members weights, which this ensemble cannot carry"
             )
-        points: list[PathPoint] = []
-        chosen = np.zeros(problem.n_members, dtype=bool)
-        spent = 0.0
-        while True:
-            free = problem.fits(spent + problem.costs) & ~chosen
-            if not free.any():
-                break
-            best = self._best(objective, free, problem.costs if per_cost else None)
-            objective.add(best)
-            chosen[best] = True
-            if self.replacement:
-                self._repeat(objective, chosen)
-            else:
-                self._swap(problem, objective, chosen, per_cost)
-            spent = float(problem.costs[chosen].sum())
-            points.append(problem.point(objective.selected, objective.score()))
-        return points, True
+        walk = Walk(self.replacement, self.exchanges, self.sorted_start, per_cost)
+        if self.bags:
+            seed = self._seed(problem)
+            return bagged(problem, walk, self.bags, float(self.bag_share), seed), True
+        everyone = np.ones(problem.n_members, dtype=bool)
+        return walk(problem, problem.start(), everyone), True
 
-    @staticmethod
-    def _best(objective: Objective, free: np.ndarray, costs: np.ndarray | None) -> int:
-        scores = objective.candidates()
-        if costs is not None:
-            current = objective.score()
-            base = current
-            if np.isnan(current):
-                known = scores[free & np.isfinite(scores)]
-                base = known.min() if len(known) else 0.0
-            gains = scores - base
-            # A loss is no cheaper for being spread over a high cost.
-            scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
-        return _argbest(scores, objective.tiebreaks(), free)
+    def _with_restarts(self, search: Search, problem: Problem) -> tuple[list[PathPoint], bool]:
+        """The end of a search, or a better one from random starts."""
+        points, complete = search(problem)
+        if self.starts > 1:
+            other = best_of_random_starts(
+                problem, self.starts - 1, self.exchanges, self._seed(problem)
+            )
+            end = points[-1].objective
+            if other.objective > end + RELATIVE_GAIN * abs(end):
+                # What is dearer, or as dear as the new end, is none of its predecessors.
+                points = [point for point in points if point.cost < other.cost] + [other]
+        return points, complete
 
-    @staticmethod
-    def _repeat(objective: Objective, chosen: np.ndarray) -> None:
-        """Draw chosen members again while that improves the objective."""
-        while len(objective.selected) < _DRAWS * chosen.sum():
-            scores = objective.candidates()
-            best = _argbest(scores, objective.tiebreaks(), chosen)
-            current = objective.score()
-            if not scores[best] > current + _RELATIVE_GAIN * abs(current):
-                return
-            objective.add(best)
-
-    def _swap(
-        self, problem: Problem, objective: Objective, chosen: np.ndarray, per_cost: bool
-    ) -> None:
-        """Replace chosen members while that improves the objective and fits the budget.
-
-        In the search by gain per cost a swap may not raise the cost.
-        """
-        limit = problem.n_members * 10 if self.exchanges == "auto" else int(self.exchanges)
-        for _ in range(limit):
-            scores = objective.swaps()
-            if scores is None:
-                if self.exchanges == "auto":
-                    return
-                scores = _swaps_one_by_one(objective)
-            inside = np.array(objective.selected)
-            spent = problem.costs[chosen].sum()
-            cost = spent - problem.costs[inside][:, None] + problem.costs[None, :]
-            allowed = cost <= spent * (1 + 1e-9) if per_cost else problem.fits(cost)
-            scores = np.where(allowed & ~chosen[None, :], scores, -np.inf)
-            row, best = np.unravel_index(int(scores.argmax()), scores.shape)
-            current = objective.score()
-            if not scores[row, best] > current + _RELATIVE_GAIN * abs(current):
-                return
-            objective.drop(int(inside[row]))
-            objective.add(int(best))
-            chosen[inside[row]], chosen[best] = False, True
+    def _seed(self, problem: Problem) -> Any:
+        return problem.random_state if self.random_state is None else self.random_state
 
     @staticmethod
     def _backward(problem: Problem) -> tuple[list[PathPoint], bool]:
@@ -219,7 +218,7 @@ class GreedySelector(Selector):
             inside = np.zeros(problem.n_members, dtype=bool)
             inside[objective.selected] = True
             scores = objective.candidates(drop=True)
-            objective.drop(_argbest(scores, objective.tiebreaks(True), inside))
+            objective.drop(argbest(scores, objective.tiebreaks(True), inside))
         if not points:
             raise ValueError(
                 f"direction='backward' found nothing within the budget of {problem.budget:g}: "
@@ -250,34 +249,6 @@ def _reweighted(problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool
 def _first(problem: Problem) -> tuple[list[PathPoint], bool]:
     """The first members as they are."""
     return points_in_order(problem, np.arange(problem.n_members)), True
-
-
-def _argbest(scores: np.ndarray, tiebreaks: np.ndarray | None, allowed: np.ndarray) -> int:
-    """Position of the best allowed score; ties go to the better tiebreak, then to the first."""
-    allowed = allowed & ~np.isnan(scores)
-    if not allowed.any():
-        raise ValueError(
-            "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
-            "validation rows, or other rows"
-        )
-    top = scores[allowed].max()
-    tied = np.flatnonzero(allowed & (scores >= top - _RELATIVE_GAIN * abs(top)))
-    if tiebreaks is None or len(tied) == 1:
-        return int(tied[0])
-    return int(tied[tiebreaks[tied].argmax()])
-
-
-def _swaps_one_by_one(objective: Objective) -> np.ndarray:
-    """Scores of all swaps of an objective that has no closed form for them."""
-    before = list(objective.selected)
-    scores = np.empty((len(before), objective.n_members))
-    for position, member in enumerate(before):
-        objective.drop(member)
-        scores[position] = objective.candidates()
-        objective.add(member)
-    # Adding back moved every member to the end once: the order is as before.
-    assert objective.selected == before
-    return scores
 
 
 register_selector("greedy", GreedySelector)

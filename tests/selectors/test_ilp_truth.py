@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from ensprune.members import open_members
 from ensprune.objectives import AbsoluteError, Accuracy, SquaredError
-from ensprune.objectives.squared import residual_gram, shrunk
+from ensprune.objectives.out_of_bag import out_of_bag_gram
 from ensprune.selectors import GreedySelector, ILPSelector
 from ensprune.selectors.base import Problem
 from ensprune.selectors.ilp.program import Program
@@ -198,7 +198,7 @@ def test_out_of_bag_uses_the_shrunk_pairwise_matrix():
     mask = rng.random((9, 40)) < 0.6
     path = ILPSelector().select(replace(problem, mask=mask))
     weight = np.full(40, 1 / 40)
-    gram = shrunk(residual_gram(problem.outputs, problem.y[None], weight, mask))
+    gram = out_of_bag_gram(problem.outputs, problem.y[None], weight, mask)
     sets = cases.admissible(problem)
     losses = [gram[np.ix_(m, m)].mean() for m in sets]
     assert -path.result.objective_value == pytest.approx(min(losses))

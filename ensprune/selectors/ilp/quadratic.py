@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...objectives.base import Objective
-from ...objectives.squared import SquaredError, residual_gram, shrunk, squared_target
+from ...objectives.out_of_bag import AUTO, out_of_bag_gram
+from ...objectives.squared import SquaredError, residual_gram, squared_target
 from .bound import Bounding
 from .branch import branch_and_bound
 from .evidence import Evidence
@@ -206,8 +207,7 @@ class SquaredErrorFormulation(QuadraticFormulation):
     """Least squared error of the mean: MSE of regressors, Brier score of classifiers.
 
     ``G_ij = sum_n w_n <e_in, e_jn>`` with residuals ``e_in = o_in - y_n``, or, out of bag, the
-    mean over the samples that both members left out, shrunk as in
-    :func:`ensprune.objectives.squared.shrunk`. Binary Brier scores are halved, as in
+    matrix of :func:`ensprune.objectives.out_of_bag.out_of_bag_gram`. Binary Brier scores are halved, as in
     scikit-learn. See :class:`QuadraticFormulation` for the program; its size does not depend on
     the number of samples.
 
@@ -222,9 +222,11 @@ class SquaredErrorFormulation(QuadraticFormulation):
         evidence = self.evidence
         target = squared_target(evidence.problem.y, evidence.combiner)
         mask = evidence.problem.mask
-        gram = residual_gram(evidence.outputs, target, evidence.weight, mask)
-        if mask is not None:
-            gram = shrunk(gram, getattr(evidence.problem.objective, "shrinkage", 0.5))
+        if mask is None:
+            gram = residual_gram(evidence.outputs, target, evidence.weight)
+        else:
+            shrinkage = getattr(evidence.problem.objective, "shrinkage", AUTO)
+            gram = out_of_bag_gram(evidence.outputs, target, evidence.weight, mask, shrinkage)
         halved = evidence.classifies and len(target) == 2
         return gram * 0.5 if halved else gram
 

@@ -1,0 +1,2 @@
+def report(r): return str(len(r))
+def figure(r,p): pass

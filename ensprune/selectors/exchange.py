@@ -1,0 +1,127 @@
+"""Exchange search: replace a chosen member by one outside, while that helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..objectives.base import Objective
+from ..path import PathPoint
+from .base import Problem
+
+# A swap or a tie must differ by more than rounding to count.
+RELATIVE_GAIN = 1e-12
+
+
+def swap(
+    problem: Problem,
+    objective: Objective,
+    chosen: np.ndarray,
+    exchanges: int | str = "auto",
+    allowed: np.ndarray | None = None,
+    cheaper: bool = False,
+) -> int:
+    """Replace members, the first that can be improved on first, until no swap helps.
+
+    The chosen members are looked at in turn, each against all replacements at once; an improvement
+    is made before the next one is looked at. On squared error a look costs O(n_members).
+
+    Parameters
+    ----------
+    problem : Problem
+    objective : Objective
+        Where the search stands, changed in place.
+    chosen : ndarray of shape (n_members,), dtype bool
+        What ``objective`` has selected, changed in place.
+    exchanges : int or "auto", default="auto"
+        Swaps at most; ``"auto"`` is as many as help, but none where looking is not cheap.
+    allowed : ndarray of shape (n_members,), dtype bool, default=None
+        Members that may come in; None is all.
+    cheaper : bool, default=False
+        Whether a swap may not raise the cost, instead of staying within the budget.
+
+    Returns
+    -------
+    int
+        Swaps made.
+    """
+    outside = ~chosen if allowed is None else ~chosen & allowed
+    limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
+    position = made = misses = 0
+    while made < limit and misses < len(objective.selected):
+        position %= len(objective.selected)
+        scores = objective.swaps(position)
+        if scores is None:
+            if exchanges == "auto":
+                return made
+            scores = _one_by_one(objective, position)
+        old = objective.selected[position]
+        spent = problem.costs[chosen].sum()
+        cost = spent - problem.costs[old] + problem.costs
+        fits = cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost)
+        scores = np.where(fits & outside & ~np.isnan(scores), scores, -np.inf)
+        new = int(scores.argmax())
+        current = objective.score()
+        if not scores[new] > current + RELATIVE_GAIN * abs(current):
+            position += 1
+            misses += 1
+            continue
+        objective.drop(old)
+        objective.add(new)
+        chosen[[old, new]] = False, True
+        outside[[old, new]] = allowed is None or bool(allowed[old]), False
+        made += 1
+        misses = 0
+    return made
+
+
+def _one_by_one(objective: Objective, position: int) -> np.ndarray:
+    """Scores of all replacements of a member, for an objective that has no closed form."""
+    member = objective.selected[position]
+    objective.drop(member)
+    scores = objective.candidates()
+    objective.add(member)
+    # Adding put the member last: back to where it was.
+    objective.selected.insert(position, objective.selected.pop())
+    return scores
+
+
+def best_of_random_starts(
+    problem: Problem, starts: int, exchanges: int | str, random_state: Any
+) -> PathPoint:
+    """Random sub-ensembles that fill the budget, each swapped until no swap helps; the best.
+
+    Parameters
+    ----------
+    problem : Problem
+    starts : int
+    exchanges : int or "auto"
+        Swaps per start; ``"auto"`` is as many as help, cheap or not.
+    random_state : int, RandomState instance or None
+
+    Returns
+    -------
+    PathPoint
+    """
+    rng = check_random_state(random_state)
+    objective = problem.start()
+    limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
+    best: PathPoint | None = None
+    for _ in range(starts):
+        for t in list(objective.selected):
+            objective.drop(t)
+        chosen = np.zeros(problem.n_members, dtype=bool)
+        spent = 0.0
+        for t in rng.permutation(problem.n_members):
+            if problem.fits(spent + problem.costs[t]):
+                objective.add(int(t))
+                chosen[t] = True
+                spent += problem.costs[t]
+        swap(problem, objective, chosen, limit)
+        score = objective.score()
+        if best is None or score > best.objective or np.isnan(best.objective):
+            best = problem.point(objective.selected, score)
+    assert best is not None
+    return best

@@ -74,11 +74,11 @@ def _ordering(criterion: str) -> Callable[[int], Selector]:
 WAYS: dict[str, Way] = {
     "greedy": Way(lambda seed: GreedySelector(), EVERY),
     "greedy, no swaps": Way(lambda seed: GreedySelector(exchanges=0), BOOTSTRAP),
-    "greedy, backward": Way(lambda seed: GreedySelector(direction="backward")),
+    "greedy, backward": Way(lambda seed: GreedySelector(direction="backward"), BOOTSTRAP),
     "greedy, 5 starts": Way(
         lambda seed: GreedySelector(starts=5, random_state=seed), BOOTSTRAP, nested=False
     ),
-    "greedy, replacement": Way(lambda seed: GreedySelector(replacement=True)),
+    "greedy, replacement": Way(lambda seed: GreedySelector(replacement=True), BOOTSTRAP),
     "Caruana": Way(
         lambda seed: GreedySelector(
             replacement=True, sorted_start="auto", bags=20, random_state=seed
@@ -287,6 +287,7 @@ def measure(args: argparse.Namespace) -> None:
             continue
         task = "classification" if split.classifies else "regression"
         unit = Unit(split, ensemble, seed)
+        place = name, task, ensemble, seed
         for selector, run in unit.competitors().items():
             if (name, ensemble, seed, selector) in done:
                 continue
@@ -296,8 +297,7 @@ def measure(args: argparse.Namespace) -> None:
                 progress.write(f"{name}, {ensemble}, seed {seed}, {selector}: {error}")
                 continue
             rows = [
-                (name, task, ensemble, seed, selector, size, members)
-                + tuple(f"{value:.6g}" for value in numbers)
+                (*place, selector, size, members, *(f"{value:.6g}" for value in numbers))
                 for size, members, *numbers in results
             ]
             write(args.results, rows)

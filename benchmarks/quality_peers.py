@@ -191,9 +191,7 @@ def individual_contribution(library: Library, n: int) -> list[int]:
     second = others[-2] if len(others) > 1 else np.zeros_like(top)
     own = counts[votes, columns]
     minority = true < top
-    value = np.where(
-        library.right, np.where(minority, 2 * top - true, second), true - own - top
-    )
+    value = np.where(library.right, np.where(minority, 2 * top - true, second), true - own - top)
     return list((-value.sum(axis=1)).argsort(kind="stable")[:n])
 
 

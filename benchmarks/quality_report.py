@@ -1,2 +1,6 @@
-def report(r): return str(len(r))
-def figure(r,p): pass
+def report(r):
+    return str(len(r))
+
+
+def figure(r, p):
+    pass

@@ -57,7 +57,9 @@ def out_of_bag_gram(
     """
     halves = _halves(outputs, target, sample_weight, mask, block_bytes)
     gram = sum(halves[1:], halves[0]).entries()
-    strength = unreliability(*(half.entries() for half in halves)) if shrinkage == AUTO else shrinkage
+    strength = (
+        unreliability(*(half.entries() for half in halves)) if shrinkage == AUTO else shrinkage
+    )
     return shrunk(gram, float(strength))
 
 

@@ -35,9 +35,7 @@ from .running import LinearObjective
 _BLOCK_BYTES = 1 << 23
 
 
-def residual_gram(
-    outputs: np.ndarray, target: np.ndarray, sample_weight: np.ndarray
-) -> np.ndarray:
+def residual_gram(outputs: np.ndarray, target: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
     """Gram matrix of the members' residuals.
 
     Parameters
@@ -146,9 +144,7 @@ class SquaredError(Objective):
         if mask is None:
             self.gram = residual_gram(outputs, target, weight)
         else:
-            self.gram = out_of_bag_gram(
-                outputs, target, weight, mask, self.shrinkage, _BLOCK_BYTES
-            )
+            self.gram = out_of_bag_gram(outputs, target, weight, mask, self.shrinkage, _BLOCK_BYTES)
         self._member_weights = linear.member_weights
         self._reset()
 

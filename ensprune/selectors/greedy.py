@@ -20,7 +20,6 @@ from .forward import Walk, argbest
 from .library_bags import bagged
 from .pursuit import pursue
 
-
 # Options of the forward search and what they are when not in use.
 _FORWARD_ONLY: dict[str, Any] = {"replacement": False, "sorted_start": 0, "bags": 0, "starts": 1}
 

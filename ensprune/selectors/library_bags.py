@@ -19,8 +19,8 @@ def bagged(
 
     A member that only looks good beside one other is found by few walks, so choosing by many
     overfits less (Caruana et al., section 3.3). They add the bags' ensembles up, which would exceed
-    a budget of distinct members; here those drawn most often are kept, and each weighs as often as
-    it was drawn where the walk has replacement.
+    a budget of distinct members; here those are kept that are drawn most often by the walks that
+    could, and each weighs as often as it was drawn where the walk has replacement.
 
     Parameters
     ----------
@@ -41,10 +41,12 @@ def bagged(
     objective = problem.start()
     alone = np.nan_to_num(objective.candidates(), nan=-np.inf)
     draws = np.zeros(n_members, dtype=int)
+    chances = np.zeros(n_members, dtype=int)
     affordable = problem.fits(problem.costs)
     for _ in range(bags):
         bag = np.zeros(n_members, dtype=bool)
         bag[rng.permutation(n_members)[: max(1, round(share * n_members))]] = True
+        chances += bag
         # A member of no weight in the vote is no first choice.
         if np.isfinite(alone[bag & affordable]).any():
             walk(problem, objective, bag)
@@ -53,7 +55,7 @@ def bagged(
             objective.drop(t)
     points: list[PathPoint] = []
     spent = 0.0
-    for t in np.lexsort((-alone, -draws)):
+    for t in np.lexsort((-alone, -draws / np.maximum(chances, 1))):
         if not problem.fits(spent + problem.costs[t]) or not (draws[t] or np.isfinite(alone[t])):
             continue
         for _ in range(max(draws[t], 1) if walk.replacement else 1):

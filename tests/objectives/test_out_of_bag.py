@@ -53,7 +53,9 @@ def test_by_brute_force(n_outputs):
         apart = (weight * mask[i] * (alone[i] - mean)).sum() / share
         assert gram[i, i] == pytest.approx(level + apart)
     # Where nothing is known of a pair it has what both are worth on average.
-    assert gram[3, 4] == pytest.approx(shrunk(np.where(gram == gram[3, 4], np.nan, gram), 0.0)[3, 4])
+    assert gram[3, 4] == pytest.approx(
+        shrunk(np.where(gram == gram[3, 4], np.nan, gram), 0.0)[3, 4]
+    )
 
 
 def test_who_speaks_everywhere_has_the_plain_matrix():

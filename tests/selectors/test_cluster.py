@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensprune import EnsemblePruner, prune
-from ensprune.selectors import ClusterSelector, RandomSelector
+from ensprune.selectors import ClusterSelector
 from ensprune.selectors.cluster import distances
 
 from ..families import BOOSTED, FAMILIES, fitted
@@ -39,13 +39,6 @@ def test_one_of_each_group(kind):
     (two,) = [point for point in path if point.size == 2]
     groups = {0: "first", 1: "first", 2: "first", 3: "second", 4: "second", 5: "second"}
     assert {groups[t] for t in two.indices} == {"first", "second"}
-
-
-def test_representatives_are_members_of_the_ensemble_and_not_positions_in_their_cluster():
-    # The best of the second group is its first, member 3: position 0 inside the cluster.
-    problem = voting(GROUPS[:6], [1] * 10)
-    path = ClusterSelector("agglomerative", "best").select(problem)
-    assert set(path[1].indices) == {0, 3}
 
 
 def test_the_central_member_by_hand():
@@ -134,10 +127,3 @@ def test_seeds_are_followed():
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         ClusterSelector(**options).select(random_problem(0, 3))
-
-
-def test_random_members_are_drawn_without_replacement():
-    # Code that draws with replacement keeps fewer members than it says.
-    for seed in range(20):
-        end = RandomSelector(random_state=seed).select(random_problem(0, 3))[-1]
-        assert sorted(end.indices) == list(range(9))

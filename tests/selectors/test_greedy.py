@@ -232,7 +232,7 @@ def test_random_follows_its_seed():
         ({"direction": "sideways"}, "direction='sideways' is unknown"),
         ({"exchanges": -1}, "exchanges=-1 must be 'auto' or an int >= 0"),
         ({"exchanges": 2, "replacement": True}, "exchanges=2 goes with"),
-        ({"direction": "backward", "replacement": True}, "replacement=True goes with"),
+        ({"direction": "backward", "replacement": True}, "replacement=True goes with direction"),
     ],
 )
 def test_bad_options_are_named(options, message):

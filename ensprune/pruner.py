@@ -68,9 +68,11 @@ class EnsemblePruner(
           minus ``tolerance``; with ``confidence``, the smallest that is certified to. The full
           ensemble where no other does.
         - ``"1se"``: the cheapest that scores within one standard error of the best on the path.
-    selector : {"greedy", "ilp", "ordering", "weights", "cluster", "first", "random"} or Selector, \
-default="greedy"
-        The search. A :class:`~ensprune.selectors.Selector` object carries its own options.
+    selector : {"greedy", "auto", "ilp", "ordering", "weights", "cluster", "first", "random"} or \
+Selector, default="greedy"
+        The search. ``"auto"`` takes one by the kind and size of the ensemble
+        (:class:`~ensprune.selectors.AutoSelector`). A :class:`~ensprune.selectors.Selector` object
+        carries its own options.
     scoring : str or callable, default=None
         Any scikit-learn scoring string or scorer callable. None is the estimator's default:
         accuracy or R2.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .allocation import AllocationSelector
+from .auto import AutoSelector
 from .base import Problem, Selector, make_selector, register_selector
 from .baseline import FirstSelector, RandomSelector
 from .cluster import ClusterSelector
@@ -12,6 +13,7 @@ from .weights import WeightSelector
 
 __all__ = [
     "AllocationSelector",
+    "AutoSelector",
     "ClusterSelector",
     "FirstSelector",
     "GreedySelector",

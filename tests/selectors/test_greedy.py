@@ -241,7 +241,7 @@ def test_bad_options_are_named(options, message):
 
 
 def test_unknown_selectors_are_refused():
-    with pytest.raises(ValueError, match=r"selector='magic' is unknown; give one of \['cluster'"):
+    with pytest.raises(ValueError, match=r"selector='magic' is unknown; give one of \['auto'"):
         make_selector("magic")
     with pytest.raises(TypeError, match="has no select method"):
         make_selector(3)

@@ -36,6 +36,7 @@ from ensprune.members import open_members
 from ensprune.objectives import make_objective
 from ensprune.objectives.squared import SquaredError
 from ensprune.selectors import (
+    AutoSelector,
     ClusterSelector,
     FirstSelector,
     GreedySelector,
@@ -73,6 +74,7 @@ def _ordering(criterion: str) -> Callable[[int], Selector]:
 
 WAYS: dict[str, Way] = {
     "greedy": Way(lambda seed: GreedySelector(), EVERY),
+    "auto": Way(lambda seed: AutoSelector(), EVERY, nested=False),
     "greedy, no swaps": Way(lambda seed: GreedySelector(exchanges=0), BOOTSTRAP),
     "greedy, backward": Way(lambda seed: GreedySelector(direction="backward"), BOOTSTRAP),
     "greedy, 5 starts": Way(
@@ -216,7 +218,8 @@ class Unit:
                 continue
             found[name] = partial(self._selected, way, self.bootstraps)
         if self.bootstraps:
-            found["greedy on a hold-out"] = partial(self._selected, WAYS["greedy"], False)
+            for name in ("greedy", "auto"):
+                found[f"{name} on a hold-out"] = partial(self._selected, WAYS[name], False)
         if self.ensemble == "xgboost":
             found["fewer rounds, higher rate"] = self._retrained
             return found
@@ -291,6 +294,8 @@ def measure(args: argparse.Namespace) -> None:
         for selector, run in unit.competitors().items():
             if (name, ensemble, seed, selector) in done:
                 continue
+            if args.selectors and selector not in args.selectors:
+                continue
             try:
                 results = list(run())
             except ValueError as error:  # what refuses one ensemble does not stop the others
@@ -323,6 +328,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", nargs="+", help="some of the sets only")
     parser.add_argument("--ensembles", nargs="+", choices=ENSEMBLES, default=list(ENSEMBLES))
+    parser.add_argument("--selectors", nargs="+", help="some of the competitors only")
     parser.add_argument("--rows", type=int, default=2000, help="training rows at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--results", type=Path, default=Path("quality.csv"))

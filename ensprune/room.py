@@ -59,7 +59,9 @@ class Room:
     def _held(self) -> int:
         """Bytes that stay in memory throughout: columns, Gram matrices, the mask."""
         columns = 8 * self.n_samples * (_PER_OUTPUT * self.n_outputs + _BESIDES)
-        return columns + 3 * 8 * self.n_members**2 + self.mask_bytes
+        # Out of bag each half of the samples has its own, see objectives/out_of_bag.py.
+        matrices = 9 if self.mask_bytes else 3
+        return columns + matrices * 8 * self.n_members**2 + self.mask_bytes
 
     def _block(self, least: int) -> int:
         """At least ``least`` bytes, and room for all members on a single row."""

@@ -55,12 +55,12 @@ def out_of_bag_gram(
     in all sums are divided by ``sum w_n (1 - 1 / p_n) P / (P - 1)``; where all speak everywhere this
     is the plain Gram matrix. The diagonal is treated likewise, with members for pairs.
     """
-    halves = _halves(outputs, target, sample_weight, mask, block_bytes)
-    gram = sum(halves[1:], halves[0]).entries()
-    strength = (
-        unreliability(*(half.entries() for half in halves)) if shrinkage == AUTO else shrinkage
-    )
-    return shrunk(gram, float(strength))
+    first, second = _halves(outputs, target, sample_weight, mask, block_bytes)
+    if shrinkage == AUTO:
+        shrinkage = unreliability(first.entries(), second.entries())
+    first += second
+    del second
+    return shrunk(first.entries(), float(shrinkage))
 
 
 class _Sums:
@@ -74,11 +74,10 @@ class _Sums:
         # Over samples: (sum of w m, sum of w) of pairs, then of members.
         self.levels = np.zeros((2, 2))
 
-    def __add__(self, other: _Sums) -> _Sums:
-        both = _Sums(len(self.squares))
+    def __iadd__(self, other: _Sums) -> _Sums:
         for name, value in vars(self).items():
-            setattr(both, name, value + getattr(other, name))
-        return both
+            value += getattr(other, name)
+        return self
 
     def take(self, residual: np.ndarray, speaks: np.ndarray, weight: np.ndarray) -> None:
         """Add samples.

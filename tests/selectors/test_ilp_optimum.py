@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ensprune.selectors import ILPSelector
+from ensprune.selectors.ilp.enumeration import RightSets
 
 _spec = importlib.util.spec_from_file_location(
     "ilp_cases", Path(__file__).with_name("ilp_cases.py")
@@ -32,6 +33,13 @@ def check(problem, formulation, rules, **options):
     np.testing.assert_allclose(true, best, rtol=2e-6, atol=1e-9)
     assert result.bound >= result.objective_value
     assert any(set(point.indices) == set(m) for m in cases.admissible(problem, **rules))
+
+
+@pytest.fixture(params=["every set looked at", "by the solver"])
+def search(request, monkeypatch):
+    """Small problems would never reach the solver."""
+    if request.param == "by the solver":
+        monkeypatch.setattr(RightSets, "seconds", staticmethod(lambda *sizes: np.inf))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -63,6 +71,16 @@ def test_recall_floors(formulation):
     check(problem, formulation, {"floors": {"b": floor}}, min_recall={"b": floor})
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_accuracy_by_the_solver(n_classes, monkeypatch):
+    monkeypatch.setattr(RightSets, "seconds", staticmethod(lambda *sizes: np.inf))
+    problem = cases.classification(n_classes=n_classes, budget=5)
+    rules = {"keep": [7], "drop": [0], "groups": [([1, 2, 3, 4], 1)]}
+    check(problem, "accuracy", rules, must_keep=[7], must_drop=[0], at_most=rules["groups"])
+    full = cases.recall(problem, np.ones(9, bool), "b")
+    check(problem, "accuracy", {"floors": {"b": full - 0.05}}, min_recall={"b": full - 0.05})
+
+
 def covered(problem, holds):
     """Least cost of a subset that holds, by enumeration."""
     sets = cases.admissible(problem, exact=False)
@@ -71,6 +89,7 @@ def covered(problem, holds):
 
 @pytest.mark.parametrize("costly", [False, True])
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.usefixtures("search")
 def test_cover_keeps_accuracy(seed, costly):
     costs = np.random.default_rng(seed).uniform(1, 3, 9) if costly else np.ones(9)
     problem = cases.classification(seed, costs=costs, budget=costs.sum())
@@ -103,6 +122,7 @@ def test_cover_keeps_squared_error(kind, costly):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.usefixtures("search")
 def test_faithful_cover_keeps_every_label(seed):
     problem = cases.classification(seed, budget=9, n_samples=15)
     full = problem.outputs.sum(axis=0).argmax(axis=0)

@@ -188,6 +188,8 @@ class CoverFormulation(Formulation):
         self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
     ) -> tuple[dict[int | None, float], np.ndarray | None]:
         """Whether any set of a size keeps the loss, the cheapest sizes first."""
+        if not self.sized:
+            return self._enumerate(incumbent, deadline)
         proved: dict[int | None, float] = {}
         roots = {size: self._bounds[size] for size in sizes if size in self._bounds}
         for position, (size, root) in enumerate(roots.items()):
@@ -200,6 +202,32 @@ class CoverFormulation(Formulation):
             if values[size] > allowed:
                 proved[size] = np.inf
         return proved, None
+
+    def _enumerate(
+        self, incumbent: float, deadline: float
+    ) -> tuple[dict[int | None, float], np.ndarray | None]:
+        """Look at every set of few members, of one more as long as none will do."""
+        assert isinstance(self.kept, AccuracyFormulation)
+        level = (1.0 if self.faithful else self._level) - 1e-9
+        keep = self.rules.keep
+        size, bound = int(keep.sum()) + 1, -np.inf
+        if keep.any() or (self.faithful and self.recall.positions):
+            return {}, None
+        while self._least_cost(size) < incumbent:
+            sets, free, seconds = self.kept.right_sets(size)
+            share = _BRANCH_SHARE * (deadline - time.perf_counter())
+            if size >= len(free) or seconds > share:
+                break
+            most, found = sets.best(level, time.perf_counter() + share, first=True)
+            if found is not None:
+                mask = keep.copy()
+                mask[free[found]] = True
+                return {None: bound}, mask
+            if most > level:
+                break
+            size += 1
+            bound = self._least_cost(size)
+        return {None: bound}, None
 
     def _least_cost(self, size: int | None) -> float:
         rules = self.rules

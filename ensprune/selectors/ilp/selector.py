@@ -141,12 +141,16 @@ class ILPSelector(Selector):
     Programs are stated as whole blocks of rows and handed to PuLP row by row; PuLP's time for
     that is ``build_time`` in the result, and ``benchmarks/ilp_limits.py`` prints it beside the
     solver's. It grows with the coefficients presolve leaves: where there are more than a few
-    million the solver would have no time left, so exchange search and the bounds of presolve are
-    all that is done.
+    million the solver would have no time left, so exchange search and the bounds below are all
+    that is done.
 
-    The quadratic formulations are first bounded without a solver
-    (:func:`ensprune.selectors.ilp.bound.quadratic_bound`), which settles most members on noisy
-    data; only what is left becomes a program.
+    Bounds come without a solver first, and settle members; only what is left becomes a program.
+    The quadratic formulations have a doubly non-negative relaxation and branching on it
+    (:mod:`ensprune.selectors.ilp.bound`), for every size that a budget allows
+    (:mod:`ensprune.selectors.ilp.sweep`); those over samples their linear relaxation by cuts,
+    whose size does not grow with the samples (:mod:`ensprune.selectors.ilp.relaxation`). Accuracy
+    and covers relax far, so sets of few members are looked at one by one
+    (:mod:`ensprune.selectors.ilp.enumeration`).
     """
 
     def __init__(

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _num_samples
 from .certificate import certification_split
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
+from .progress import Progress
 from .validation import Validation, hold_out
 
 # X, y, and weights or None.
@@ -50,8 +51,8 @@ class Judging:
         with.
     scorer_of : callable
         ``scorer_of(members)`` gives the metric.
-    say : callable
-        Takes a line on what happens.
+    progress : Progress
+        Hears what happens.
     """
 
     estimator: Any
@@ -63,7 +64,7 @@ class Judging:
     memory_limit: int | None
     params_for_fit: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
-    say: Callable[[str], None]
+    progress: Progress
     _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
 
     def fit_alike(self, estimator: Any) -> Any:
@@ -126,9 +127,11 @@ class Judging:
         if isinstance(self.estimator, FrozenEstimator):
             fitted = self.estimator.estimator
         else:
-            self.say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
+            self.progress.say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
             self._fitted_on = rows, fit_params
-            fitted = self.fit_alike(clone(self.estimator))
+            unfitted = clone(self.estimator)
+            with self.progress.stage("fitting", 0, unfitted):
+                fitted = self.fit_alike(unfitted)
         members = members_of(fitted, self.deep)
         if members.needs_training_data:
             members.set_training_data(X, y, sample_weight)
@@ -151,7 +154,13 @@ class Judging:
         training: Rows | None = None,
     ) -> Judges:
         """Validation on all rows to choose by, or on two halves to choose and to certify by."""
-        self.say(f"reading {members.n_members} members on {len(rows[1])} rows")
+        self.progress.say(f"reading {members.n_members} members on {len(rows[1])} rows")
+        with self.progress.stage("reading", 0):
+            return self._read(members, rows, mask, training)
+
+    def _read(
+        self, members: Members, rows: Rows, mask: np.ndarray | None, training: Rows | None
+    ) -> Judges:
         scorer = self.scorer_of(members)
 
         def judge(rows: Rows, mask: np.ndarray | None, **options: Any) -> Validation:

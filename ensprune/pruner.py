@@ -35,6 +35,7 @@ from .members.base import Members, open_members
 from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
 from .path import PathPoint
+from .progress import CallbackSupport, Progress, progress_of
 from .rechoosing import rechosen_score
 from .refine import make_refinement
 from .reporting import Judged, Reports
@@ -47,7 +48,12 @@ from .whole import take_over, unfitted_twin
 
 
 class EnsemblePruner(
-    DelegatesToEnsemble, PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator
+    DelegatesToEnsemble,
+    PredictsWithPruned,
+    Reports,
+    CallbackSupport,
+    MetaEstimatorMixin,
+    BaseEstimator,
 ):
     """Cut an ensemble down to a budget while keeping its validation score.
 
@@ -123,7 +129,8 @@ default="members"
     random_state : int, RandomState instance or None, default=None
         Splits off the hold-out, and seeds selectors that draw. Not passed to the ensemble.
     verbose : int, default=0
-        Above 0, prints a line per stage of the work.
+        Above 0, prints a line per stage of the work, and shows a bar while a search goes on if
+        tqdm is installed.
     memory_limit : int, default=None
         Bytes that judging the members may take on top of the data and the ensemble. If the
         members' outputs do not fit, they go to a temporary file (in ``tempfile.gettempdir()``),
@@ -203,6 +210,10 @@ default="members"
 
     For its :meth:`report` a fitted pruner keeps a few of the rows that judged the members, at most
     1,000 and about a megabyte of them; ``pruned_estimator_`` keeps none.
+
+    With scikit-learn 1.9 and later, ``set_callbacks`` takes its callbacks: ``ProgressBar`` shows
+    the stages of the work and the steps of the search, and is handed on to the ensemble while it
+    is fitted. A callback that asks to stop after a step of the search ends the search there.
 
     References
     ----------
@@ -361,30 +372,32 @@ default="members"
             make_refinement(self.refine, self.n_jobs, self.random_state)
         rounds = self._rounds() if self.retrain else None
 
-        judging = Judging(
-            self.estimator,
-            self.validation,
-            self.confidence,
-            self.deep,
-            self.n_jobs,
-            self.random_state,
-            self.memory_limit,
-            self._params_for_fit,
-            self._scorer,
-            self._say,
-        )
-        if X_val is not None:
-            judged = labelled_rows(X_val, y_val, sample_weight_val, "_val")
-            judges = judging.on_given_rows((X, y, sample_weight), judged, fit_params)
-        elif isinstance(self.estimator, FrozenEstimator):
-            judges = judging.of_frozen((X, y, sample_weight))
-        else:
-            judges = judging.of_unfitted((X, y, sample_weight), fit_params)
-        fitted = unfitted_twin(self)
-        searched = fitted._select(*judges, selector)
-        if rounds is not None:
-            fitted._retrain(rounds, judging.fit_alike, judges[0], *searched)
-        take_over(self, fitted)
+        n_stages = 2 + (not isinstance(self.estimator, FrozenEstimator)) + bool(self.retrain)
+        with progress_of(self, X, y, sample_weight, n_stages) as progress:
+            judging = Judging(
+                self.estimator,
+                self.validation,
+                self.confidence,
+                self.deep,
+                self.n_jobs,
+                self.random_state,
+                self.memory_limit,
+                self._params_for_fit,
+                self._scorer,
+                progress,
+            )
+            if X_val is not None:
+                judged = labelled_rows(X_val, y_val, sample_weight_val, "_val")
+                judges = judging.on_given_rows((X, y, sample_weight), judged, fit_params)
+            elif isinstance(self.estimator, FrozenEstimator):
+                judges = judging.of_frozen((X, y, sample_weight))
+            else:
+                judges = judging.of_unfitted((X, y, sample_weight), fit_params)
+            fitted = unfitted_twin(self)
+            searched = fitted._select(*judges, selector, progress)
+            if rounds is not None:
+                fitted._retrain(rounds, judging.fit_alike, judges[0], progress, *searched)
+            take_over(self, fitted)
         return self
 
     # --- what the judging of members needs to be told -------------------------------------------
@@ -443,7 +456,11 @@ default="members"
     # --- search and cut -------------------------------------------------------------------------
 
     def _select(
-        self, validation: Validation, certification: Validation | None, selector: Selector
+        self,
+        validation: Validation,
+        certification: Validation | None,
+        selector: Selector,
+        progress: Progress,
     ) -> tuple[Problem, Selector]:
         """Search, cut and keep what there is to know of it; returns what was searched, and how."""
         members = validation.members
@@ -469,7 +486,7 @@ default="members"
             n_jobs=self.n_jobs,
             random_state=self.random_state,
         )
-        self._say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
+        progress.say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
         auditor = None
         if certification is not None and self.confidence is not None:
             auditor = Auditor(
@@ -483,15 +500,16 @@ default="members"
         if self.refine is not None:
             refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
         selector = for_combiner(selector, problem.combiner)
-        choice = choose(
-            problem,
-            selector,
-            validation,
-            self.target_size,
-            float(self.tolerance),
-            auditor,
-            refinement,
-        )
+        with progress.stage("choosing") as stage:
+            choice = choose(
+                dataclasses.replace(problem, progress=stage),
+                selector,
+                validation,
+                self.target_size,
+                float(self.tolerance),
+                auditor,
+                refinement,
+            )
         path, chosen = choice.path, choice.point
 
         self.certificate_ = choice.certificate
@@ -518,7 +536,7 @@ default="members"
         self._costs = costs
         self._refit_rows = members.training
         self.pruned_estimator_ = self._cut(members, chosen)
-        self._say(
+        progress.say(
             f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
             f"all members {self.score_full_:.6g}"
         )
@@ -529,26 +547,30 @@ default="members"
         rounds: Rounds,
         fit: Callable[[Any], Any],
         validation: Validation,
+        progress: Progress,
         problem: Problem,
         selector: Selector,
     ) -> None:
         """Boost anew, and keep that if it scores better than the cut."""
-        self._say(f"retraining for {self.n_members_} rounds at {len(rounds.rates)} learning rates")
+        progress.say(
+            f"retraining for {self.n_members_} rounds at {len(rounds.rates)} learning rates"
+        )
         budget = self.cost_pruned_
         if not isinstance(self.target_size, str):
             name = type(self.estimator_).__name__
             budget = budget_of(self.target_size, self._costs, name, str(self.cost))
-        problem = dataclasses.replace(problem, budget=budget)
-        self.retrained_, model = retrain(
-            rounds,
-            fit,
-            validation,
-            self.n_members_,
-            str(self.cost),
-            budget,
-            rechosen_score(problem, selector, validation, self._refinement),
-            self.random_state,
-        )
+        with progress.stage("retraining") as stage:
+            problem = dataclasses.replace(problem, budget=budget, progress=stage)
+            self.retrained_, model = retrain(
+                rounds,
+                fit,
+                validation,
+                self.n_members_,
+                str(self.cost),
+                budget,
+                rechosen_score(problem, selector, validation, self._refinement),
+                self.random_state,
+            )
         report = self.retrained_
         if model is not None:
             members = open_members(model)
@@ -559,7 +581,7 @@ default="members"
             self.score_pruned_ = (
                 report.score_refined if report.kept == REFINED else report.score_retrained
             )
-        self._say(f"kept the {report.kept} model: score {self.score_pruned_:.6g}")
+        progress.say(f"kept the {report.kept} model: score {self.score_pruned_:.6g}")
 
     def at(self, target_size: int | float) -> Any:
         """The pruned estimator at another point of the same path, with nothing recomputed.
@@ -604,10 +626,6 @@ default="members"
     def _cut(self, members: Members, point: PathPoint) -> Any:
         small = members.subset(point.indices, point.weight_array)
         return small if self._refinement is None else self._refinement(small)
-
-    def _say(self, message: str) -> None:
-        if self.verbose:
-            print(f"[EnsemblePruner] {message}")
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Metadata routing: ``fit`` consumes weights itself and routes to the ensemble's ``fit``.

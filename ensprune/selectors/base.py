@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing
 from ..combiner import Combiner
 from ..objectives.base import Objective
 from ..path import PathPoint, PruningPath
+from ..progress import SILENT, Progress
 from ..storage import columns_of, members_of
 
 
@@ -45,6 +46,8 @@ class Problem:
         Whether the pruned estimator can give members weights of their own.
     n_jobs : int, default=None
     random_state : int, RandomState instance or None, default=None
+    progress : Progress, default=SILENT
+        What hears how far the search is.
     """
 
     outputs: np.ndarray
@@ -59,6 +62,11 @@ class Problem:
     carries_weights: bool = True
     n_jobs: int | None = None
     random_state: Any = None
+    progress: Progress = SILENT
+
+    def most_members(self) -> int:
+        """How many members fit into the budget at most."""
+        return max(1, int(self.fits(np.cumsum(np.sort(self.costs))).sum()))
 
     @property
     def n_members(self) -> int:

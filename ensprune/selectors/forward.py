@@ -60,24 +60,29 @@ class Walk:
         points: list[PathPoint] = []
         chosen = np.zeros(problem.n_members, dtype=bool)
         spent = 0.0
-        for t in self._first(problem, objective, allowed):
-            objective.add(t)
-            chosen[t] = True
-            spent = float(problem.costs[chosen].sum())
-            points.append(problem.point(objective.selected, objective.score()))
-        while True:
-            free = problem.fits(spent + problem.costs) & ~chosen & allowed
-            if not free.any():
-                return points
-            best = self._best(objective, free, problem.costs)
-            objective.add(best)
-            chosen[best] = True
-            if self.replacement:
-                _repeat(objective, chosen)
-            else:
-                swap(problem, objective, chosen, self.exchanges, allowed, self.per_cost)
-            spent = float(problem.costs[chosen].sum())
-            points.append(problem.point(objective.selected, objective.score()))
+        with problem.progress.stage("adding members", problem.most_members()) as stage:
+            for t in self._first(problem, objective, allowed):
+                objective.add(t)
+                chosen[t] = True
+                spent = float(problem.costs[chosen].sum())
+                points.append(problem.point(objective.selected, objective.score()))
+                stage.step()
+            while True:
+                free = problem.fits(spent + problem.costs) & ~chosen & allowed
+                if not free.any():
+                    break
+                best = self._best(objective, free, problem.costs)
+                objective.add(best)
+                chosen[best] = True
+                if self.replacement:
+                    _repeat(objective, chosen)
+                else:
+                    swap(problem, objective, chosen, self.exchanges, allowed, self.per_cost)
+                spent = float(problem.costs[chosen].sum())
+                points.append(problem.point(objective.selected, objective.score()))
+                if stage.step():
+                    break
+        return points
 
     def _first(self, problem: Problem, objective: Objective, allowed: np.ndarray) -> list[int]:
         """The members of the sorted start that fit: a number of them, or as many as score best."""

@@ -209,15 +209,18 @@ class GreedySelector(Selector):
         for t in range(problem.n_members):
             objective.add(t)
         points = []
-        while True:
-            if problem.fits(problem.costs[objective.selected].sum()):
-                points.append(problem.point(objective.selected, objective.score()))
-            if len(objective.selected) == 1:
-                break
-            inside = np.zeros(problem.n_members, dtype=bool)
-            inside[objective.selected] = True
-            scores = objective.candidates(drop=True)
-            objective.drop(argbest(scores, objective.tiebreaks(True), inside))
+        with problem.progress.stage("dropping members", problem.n_members) as stage:
+            while True:
+                if problem.fits(problem.costs[objective.selected].sum()):
+                    points.append(problem.point(objective.selected, objective.score()))
+                if len(objective.selected) == 1:
+                    break
+                inside = np.zeros(problem.n_members, dtype=bool)
+                inside[objective.selected] = True
+                scores = objective.candidates(drop=True)
+                objective.drop(argbest(scores, objective.tiebreaks(True), inside))
+                if stage.step() and points:
+                    break
         if not points:
             raise ValueError(
                 f"direction='backward' found nothing within the budget of {problem.budget:g}: "

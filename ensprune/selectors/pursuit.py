@@ -98,32 +98,38 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
     weights = np.zeros(0)
     best: dict[int, PathPoint] = {}
     tried: set[tuple[int, ...]] = set()
-    while True:
-        spent = problem.costs[chosen].sum()
-        free = problem.fits(spent + problem.costs)
-        free[chosen] = False
-        free &= native > 0
-        if not free.any():
-            complete = True
-            break
-        promise = np.where(free, state.promises(chosen, weights), -np.inf)
-        if per_cost:
-            # What costs nothing ranks like the cheapest that costs anything.
-            promise = promise / np.maximum(problem.costs, problem.costs[problem.costs > 0].min())
-        new = int(promise.argmax())
-        if not promise[new] > 0:
-            complete = False
-            break
-        chosen, weights, value = state.refit([*chosen, new], np.append(weights, 0.0))
-        key = tuple(sorted(chosen))
-        if not chosen or key in tried:
-            complete = False
-            break
-        tried.add(key)
-        known = best.get(len(chosen))
-        if known is None or -value > known.objective:
-            # Votes have learned weights already; a point's weights are factors on those.
-            best[len(chosen)] = problem.point(chosen, -value, weights / native[chosen])
+    with problem.progress.stage("adding members", problem.most_members()) as stage:
+        while True:
+            spent = problem.costs[chosen].sum()
+            free = problem.fits(spent + problem.costs)
+            free[chosen] = False
+            free &= native > 0
+            if not free.any():
+                complete = True
+                break
+            promise = np.where(free, state.promises(chosen, weights), -np.inf)
+            if per_cost:
+                # What costs nothing ranks like the cheapest that costs anything.
+                promise = promise / np.maximum(
+                    problem.costs, problem.costs[problem.costs > 0].min()
+                )
+            new = int(promise.argmax())
+            if not promise[new] > 0:
+                complete = False
+                break
+            chosen, weights, value = state.refit([*chosen, new], np.append(weights, 0.0))
+            key = tuple(sorted(chosen))
+            if not chosen or key in tried:
+                complete = False
+                break
+            tried.add(key)
+            known = best.get(len(chosen))
+            if known is None or -value > known.objective:
+                # Votes have learned weights already; a point's weights are factors on those.
+                best[len(chosen)] = problem.point(chosen, -value, weights / native[chosen])
+            if stage.step():
+                complete = True
+                break
     if not best and not problem.fits(problem.costs.sum()):
         # No stage helps: the cheapest that is least bad, at its own weight.
         fitting = np.flatnonzero(problem.fits(problem.costs))

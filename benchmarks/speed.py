@@ -145,7 +145,7 @@ def draw(rows: list[dict[str, float | str]], path: Path) -> None:
 
     shapes = list(dict.fromkeys(str(row["shape"]) for row in rows))
     figure, axes = plt.subplots(
-        1, len(shapes), figsize=(9, 2.8), sharex=True, sharey=True, layout="constrained"
+        1, len(shapes), figsize=(9, 3.2), sharex=True, sharey=True, layout="constrained"
     )
     others = {"naive": ("o", "C1"), "running sum": ("s", "C2"), "AutoGluon": ("D", "C3")}
     for axis, shape in zip(np.atleast_1d(axes), shapes, strict=True):
@@ -157,6 +157,7 @@ def draw(rows: list[dict[str, float | str]], path: Path) -> None:
                 axis.plot(value, height, marker, color=color, markersize=6, alpha=0.9)
         axis.set_yticks(range(len(here)), [str(row["metric"]) for row in here[::-1]])
         axis.set_xscale("log")
+        axis.set_xticks([1, 10, 100, 1000], ["1x", "10x", "100x", "1000x"])
         axis.axvline(1, color="C0", linewidth=2)
         members, samples, rest = shape.split(" x ")
         axis.set_title(
@@ -167,7 +168,7 @@ def draw(rows: list[dict[str, float | str]], path: Path) -> None:
         axes[0].plot([], [], marker, color=color, label=name)
     axes[0].plot([], [], "-", color="C0", label="ensprune")
     figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
     )
     figure.supxlabel("times as long as ensprune's search", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)

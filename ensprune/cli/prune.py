@@ -13,7 +13,7 @@ from .errors import BadInput, one_line
 
 SUMMARY = "cut a fitted ensemble down, judged on labelled rows"
 
-SELECTORS = ("greedy", "ilp", "ordering", "weights", "cluster", "first", "random")
+SELECTORS = ("greedy", "auto", "ilp", "ordering", "weights", "cluster", "first", "random")
 _COSTS = ("members", "nodes", "bytes", "latency")
 _REPORTS = {".html": "to_html", ".md": "to_markdown", ".txt": "__str__"}
 

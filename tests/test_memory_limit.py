@@ -103,7 +103,10 @@ def test_two_classes(scoring, two_classes, files):
     same(*both(forest, two_classes, files, scoring=scoring))
 
 
-@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error", "neg_mean_gamma_deviance"])
+@pytest.mark.parametrize(
+    "scoring",
+    ["r2", "neg_mean_absolute_error", "neg_mean_gamma_deviance", "neg_median_absolute_error"],
+)
 def test_regression(scoring, numbers, files):
     forest = FrozenEstimator(RandomForestRegressor(15, max_depth=4, random_state=0))
     same(*both(forest, numbers, files, scoring=scoring))

@@ -6,6 +6,7 @@ One file per kind of metric. An objective sees arrays, never an estimator.
 from .absolute import AbsoluteError
 from .accuracy import Accuracy
 from .base import Objective, make_objective, register_objective
+from .deviance import MeanLoss
 from .generic import GenericObjective
 from .likelihood import LogLoss
 from .ranking import AveragePrecision, RocAuc
@@ -19,6 +20,7 @@ __all__ = [
     "GenericObjective",
     "LinearObjective",
     "LogLoss",
+    "MeanLoss",
     "Objective",
     "RocAuc",
     "SquaredError",

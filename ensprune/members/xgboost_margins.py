@@ -40,6 +40,7 @@ def can_read(X: Any, booster: xgboost.Booster, device: str) -> bool:
         and X.dtype in (np.float32, np.float64)
         and X.dtype.isnative
         and X.flags.c_contiguous
+        and X.flags.aligned  # what comes unpickled from another process may not be
         and X.shape[1] == booster.num_features()
         and device == "cpu"
     )

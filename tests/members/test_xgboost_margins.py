@@ -51,9 +51,23 @@ def test_threads_do_not_share_the_memory(model):
                 np.testing.assert_array_equal(one, own)
 
 
+def unaligned(rows):
+    """A copy that begins one byte off."""
+    memory = np.empty(rows.nbytes + 1, dtype=np.uint8)
+    copy = memory[1:].view(rows.dtype).reshape(rows.shape)
+    copy[...] = rows
+    return copy
+
+
+def test_rows_that_begin_anywhere_in_memory_are_read(model):
+    members = open_members(model)
+    np.testing.assert_array_equal(members.outputs(unaligned(X)), members.outputs(X))
+
+
 @pytest.mark.parametrize(
     "rows",
     [
+        unaligned(X),
         FRAME,
         X.tolist(),
         X[:, :4],
@@ -62,7 +76,7 @@ def test_threads_do_not_share_the_memory(model):
         X.astype(np.float16),
         np.ma.masked_array(X),
     ],
-    ids=["frame", "list", "columns", "fortran", "byte order", "half", "masked"],
+    ids=["unaligned", "frame", "list", "columns", "fortran", "byte order", "half", "masked"],
 )
 def test_other_rows_are_left_to_xgboost(model, rows):
     assert not can_read(rows, model.get_booster(), "cpu")

@@ -69,6 +69,14 @@ def _read_only(values):
     return values
 
 
+def _misaligned(values):
+    room = np.empty(values.nbytes + 1, dtype=np.uint8)[1:]
+    result = room.view(values.dtype).reshape(values.shape)
+    result[...] = values
+    assert not result.flags.aligned
+    return result
+
+
 DENSE = {
     "frame": lambda X, _: pd.DataFrame(X, columns=_columns(), index=np.arange(len(X))[::-1]),
     "polars": lambda X, _: pl.DataFrame(X, schema=_columns()),
@@ -76,6 +84,7 @@ DENSE = {
     "fortran": lambda X, _: np.asfortranarray(X),
     "single-precision": lambda X, _: X.astype(np.float32),
     "memory-map": _memory_map,
+    "misaligned": lambda X, _: _misaligned(X),
     "strided": lambda X, _: np.repeat(X, 2, axis=0)[::2],
 }
 SPARSE = {"csr": sp.csr_matrix, "csc-array": sp.csc_array}

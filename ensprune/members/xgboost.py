@@ -271,6 +271,8 @@ class XGBoostMembers(Members, HasLeaves):
             X = sparse.csr_matrix(X)  # type: ignore[call-overload]
         elif isinstance(X, list | tuple):
             X = np.asarray(X)
+        elif isinstance(X, np.ndarray) and not X.flags.aligned:
+            X = X.copy()  # from a message or a file; XGBoost refuses it
         shape: tuple[int, ...] = getattr(X, "shape", ())
         if len(shape) == 2:
             self._check_columns(shape[1], shape[1] != self._booster.num_features())

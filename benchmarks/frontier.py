@@ -331,11 +331,11 @@ def figure(results: pd.DataFrame, name: str, folder: Path) -> Path:
             ax.axhline(best, color="black", linewidth=1, linestyle=":", label="full forest")
             for way, (color, marker) in styles.items():
                 curve = means[means["way"] == way].sort_values(column)
-                line = "" if way in ("shallower trees", "distilled") else "-"
+                line = "none" if way in ("shallower trees", "distilled") else "-"
                 ax.plot(
                     curve[column],
                     curve["score"],
-                    line,
+                    linestyle=line,
                     marker=marker,
                     color=color,
                     label=way,

@@ -68,6 +68,8 @@ def margins(booster: xgboost.Booster, X: np.ndarray, missing: float) -> np.ndarr
         If the booster cannot predict.
     """
     library = _library()
+    # Rows that another process sent may begin at any byte of its message.
+    X = np.require(X, requirements=["A"])
     rows = {
         "data": (X.ctypes.data, True),
         "shape": X.shape,

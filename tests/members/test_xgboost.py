@@ -521,3 +521,14 @@ def test_refused(name):
     model = make()
     with pytest.raises(error, match=words):
         open_members(model)
+
+
+def test_rows_that_begin_at_any_byte_are_read():
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    model = xgb.XGBClassifier(n_estimators=3, max_depth=2).fit(X, X[:, 0] > 0)
+    members = open_members(model)
+    message = bytearray(X.nbytes + 1)
+    shifted = np.frombuffer(message, dtype=X.dtype, count=X.size, offset=1).reshape(X.shape)
+    shifted[...] = X
+    assert not shifted.flags.aligned
+    np.testing.assert_array_equal(members.outputs(shifted, 1), members.outputs(X, 1))

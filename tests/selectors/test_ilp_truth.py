@@ -268,3 +268,29 @@ def test_global_state_is_left_alone():
     before = pulp.LpSolverDefault, tempfile.gettempdir(), os.getcwd()
     ILPSelector("margin").select(cases.classification())
     assert (pulp.LpSolverDefault, tempfile.gettempdir(), os.getcwd()) == before
+
+
+@pytest.mark.filterwarnings("ignore:ILPSelector:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("formulation", [*cases.LOSSES, "cover"])
+@pytest.mark.parametrize("costly", [False, True])
+def test_no_time_is_not_called_infeasible(formulation, costly):
+    costs = np.random.default_rng(0).uniform(1, 3, 9) if costly else np.ones(9)
+    budget = costs.sum() if formulation == "cover" else 6.0
+    problem = cases.case(formulation, costs=costs, budget=budget)
+    drop = [2] if formulation != "cover" else None
+    path = ILPSelector(formulation, must_drop=drop, time_limit=1e-9).select(problem)
+    assert 2 not in path[-1].indices or formulation == "cover"
+    assert path[-1].cost <= budget * (1 + 1e-9)
+    assert path.result.bound >= path.result.objective_value
+
+
+def test_cover_of_a_perfect_ensemble():
+    problem = cases.regression(objective=SquaredError("mse"), budget=9.0)
+    outputs = problem.outputs.copy()
+    outputs[:] = problem.y.astype(np.float32)
+    outputs[:4] += 1
+    outputs[4:8] -= 1
+    problem = replace(problem, outputs=outputs, y=outputs[8, 0].astype(np.float64))
+    path = ILPSelector("cover", time_limit=10).select(problem)
+    assert path[-1].indices == (8,)
+    assert path.result.status == "optimal"

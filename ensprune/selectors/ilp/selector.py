@@ -290,12 +290,11 @@ class ILPSelector(Selector):
                 raise ValueError(f"min_recall={{{label!r}: {level!r}}} must be in [0, 1]")
             if not (evidence.labels == classes.index(label)).any():
                 raise ValueError(f"min_recall names the class {label!r}, of which y has no sample")
-        names = tuple(self.min_recall)
-        recall = RecallFloors(
-            tuple(classes.index(label) for label in names),
-            tuple(float(self.min_recall[label]) for label in names),
-            names,
-        )
+        positions = tuple(classes.index(label) for label in self.min_recall)
+        levels = tuple(float(level) for level in self.min_recall.values())
+        # As Python's own values, which messages show as the user would write them.
+        names = tuple(classes[position] for position in positions)
+        recall = RecallFloors(positions, levels, names)
         for (objective, level), label in zip(recall_floors(evidence, recall), names):
             for t in range(evidence.n_members):
                 objective.add(t)

@@ -138,6 +138,18 @@ def test_a_time_limit_is_not_called_optimal(name):
 
 
 @pytest.mark.parametrize("name", installed_solvers())
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3, 0.5])
+def test_no_bound_is_above_what_can_be_reached(name, seconds):
+    # Stopped within its cuts at the root, CBC says "best possible 4.7e+08" and has 3000.
+    program = hard_program()
+    end = time.perf_counter() + seconds
+    answer = solve(program, make_solver(name), deadline=end, mip_gap=0.0)
+    assert answer.status == "time_limit"
+    if answer.values is not None:
+        assert answer.bound < program.cost @ answer.values
+
+
+@pytest.mark.parametrize("name", installed_solvers())
 def test_infeasible_is_told(name):
     program = Program()
     x = program.add_columns(np.ones(3), integer=True)

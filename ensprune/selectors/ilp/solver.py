@@ -271,6 +271,12 @@ def _read(
     if bound is None and status == "optimal" and values is not None:
         bound = float(cost @ values) * scale
         bound -= mip_gap * abs(bound)
+    if bound is not None and status == "time_limit" and values is not None:
+        reached = float(cost @ values) * scale
+        # Whoever has closed the gap does not stop for want of time: CBC, stopped within its cuts at
+        # the root, reports a bound far above solutions it has, or that solution's value.
+        if bound >= reached - 1e-9 * abs(reached):
+            bound = None
     return Solution(status, values, -np.inf if bound is None else bound / scale)
 
 

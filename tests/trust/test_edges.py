@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBRegressor
 
 from ensprune import EnsemblePruner, prune
+from ensprune.objectives.simplex import least_squares_weights
 
 SELECTORS = ("greedy", "ilp", "ordering", "weights", "cluster", "first", "random")
 X, Y = make_classification(80, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
@@ -155,3 +156,9 @@ def test_routing_goes_through_a_pipeline_around_the_pruner():
         whole = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), pruner)
         whole.fit(X, Y, sample_weight=_weights())
         assert whole[-1].n_members_ <= 2
+
+
+def test_errors_that_differ_in_size_only_leave_the_smallest():
+    # A Gram matrix of rank one: member 0 errs as member 1 does, half as much.
+    weights = least_squares_weights(np.outer([1.0, 2.0], [1.0, 2.0]))
+    np.testing.assert_allclose(weights, [1.0, 0.0], atol=1e-6)

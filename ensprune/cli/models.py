@@ -87,10 +87,14 @@ def _read_skops(path: Path, trusted: set[str]) -> Any:
     try:
         # Names may be unknown to this version of skops; it wants to hear of those found only.
         content = path.read_bytes()
+        if not content:
+            raise BadInput(f"cannot read {path}: the file is empty")
         found = skops.get_untrusted_types(data=content)
         refused = [name for name in found if name not in trusted]
         if not refused:
             model = skops.loads(content, trusted=found)
+    except BadInput:
+        raise
     except zipfile.BadZipFile as error:
         raise BadInput(f"cannot read {path}: it is no skops file") from error
     except Exception as error:  # skops raises what the damaged part happens to cause

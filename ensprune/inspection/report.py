@@ -223,8 +223,6 @@ def make_report(
         full, pruned, change = compared(subject.scorer, subject.full, subject.pruned, X, y, weight)
         scored_on = f"on the {_rows(len(y))} given; the change is of paired predictions"
     quantities = _quantities(subject, X)
-    retrained = getattr(pruner, "retrained_", None)
-    notes = () if retrained is None else (f"retrain: {retrained}.",)
     before, after = (count_of(number) for number in (quantities[0].full, quantities[0].pruned))
     done = "retrained as" if curve.off_path else "pruned to"
     return PruningReport(
@@ -236,7 +234,6 @@ def make_report(
         change=change,
         certificate=None if curve.certificate is None else str(curve.certificate),
         notes=(
-            *notes,
             f"{curve.metric}: {scored_on}. In brackets: 95 % intervals.",
             "predict: wall-clock time, the best of some turns of full and pruned on the same rows "
             f"({timed_on}), on this machine ({os.cpu_count()} CPUs), n_jobs as the estimators have it."

@@ -65,6 +65,7 @@ def sensitivity(
     -------
     pandas.DataFrame of shape (n_sparsities, n_layers)
         Scores; the index is the sparsity, one column "layer 0", "layer 1", ... for each layer.
+        NaN where a layer is too small to keep a weight at that sparsity.
         :class:`ensprune.inspection.SensitivityDisplay` draws it.
 
     Raises
@@ -72,8 +73,8 @@ def sensitivity(
     TypeError
         If `estimator` is not an MLP.
     ValueError
-        If a sparsity is outside [0, 1), if a layer would lose all its weights, or if `y` has labels
-        unseen in training.
+        If a sparsity is outside [0, 1), if every layer would lose all its weights at it, or if `y`
+        has labels unseen in training.
     """
     import pandas as pd
 
@@ -94,8 +95,17 @@ def sensitivity(
         for W, A, G in zip(estimator.coefs_, inputs, gradients)
     ]
     score = check_scoring(estimator, scoring=scoring)
+    sizes = [s.size for s in scores]
+    highest = max(grid, default=0.0)
+    if round(highest * max(sizes)) >= max(sizes):
+        raise ValueError(
+            f"every layer would lose all of its weights at the sparsity {highest:g} in sparsities; "
+            f"the largest has {max(sizes)}."
+        )
 
     def one(layer: int, share: float) -> float:
+        if round(share * sizes[layer]) >= sizes[layer]:
+            return np.nan
         net = copy_network(estimator)
         keep = masks_from_scores([scores[layer]], np.array([share]), "layer")[0]
         net.coefs_[layer][~keep] = 0.0

@@ -322,6 +322,7 @@ def test_models_that_are_none(folder, refused, hpc):
     linear.fit(hpc.fit[hpc.columns], hpc.fit["class"])
     skops.io.dump(linear, "linear.skops")
     (folder / "broken.skops").write_bytes((folder / "forest.skops").read_bytes()[:5000])
+    (folder / "empty.skops").touch()
     with zipfile.ZipFile("other.skops", "w") as other:
         other.writestr("schema.json", "{}")
     (folder / "broken.json").write_text("{}")
@@ -330,6 +331,7 @@ def test_models_that_are_none(folder, refused, hpc):
     for name, says in {
         "linear.skops": "LogisticRegression is no ensemble that ensprune knows",
         "broken.skops": "it is no skops file",
+        "empty.skops": "cannot read empty.skops: the file is empty",
         "other.skops": "cannot read other.skops",
         "broken.json": "it is no XGBoost model",
         "broken.ubj": "it is no XGBoost model",

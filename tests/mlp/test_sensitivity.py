@@ -35,6 +35,16 @@ def test_one_cell_by_hand(digits, digits_net):
     assert frame.loc[0.5, "layer 1"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_small_layer_has_no_score_where_it_would_lose_all(diabetes, diabetes_net):
+    display = SensitivityDisplay.from_estimator(diabetes_net, *diabetes)
+    # 0.95 of 6 weights is all of them, 0.9 leaves one.
+    last = display.frame["layer 2"]
+    assert last.isna().tolist() == [share > 0.9 for share in last.index]
+    assert display.frame[["layer 0"]].notna().all(axis=None)
+    assert len(display.lines_) == 3
+    sys.modules["matplotlib.pyplot"].close(display.figure_)
+
+
 def test_display(digits, digits_net):
     import matplotlib as mpl
 

@@ -113,7 +113,9 @@ class LightGBMMembers(Members, HasLeaves):
         if objective in _EXP:
             return Exp()
         row = np.full((1, self._booster.num_feature()), np.nan)
-        value, margin = (self._booster.predict(row, raw_score=kind) for kind in (False, True))
+        value, margin = (
+            self._predict(self._booster, row, 1, raw_score=kind) for kind in (False, True)
+        )
         if self._model.averages:  # which a raw score is not yet
             margin = margin / self.n_members
         if not np.array_equal(value, margin):
@@ -186,7 +188,10 @@ class LightGBMMembers(Members, HasLeaves):
         self, booster: lightgbm.Booster, X: Any, n_jobs: int | None, **kind: bool
     ) -> np.ndarray:
         threads = self._n_threads if n_jobs is None else effective_n_jobs(n_jobs)
-        return booster.predict(X, num_threads=threads, **kind)
+        found: Any = booster.predict(
+            X, num_threads=threads, **kind
+        )  # typed as sparse, too: contributions may be
+        return found
 
     @property
     def _n_threads(self) -> int:

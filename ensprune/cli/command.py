@@ -91,8 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(kind: str, message: object) -> None:
         print(f"{name}: {kind}: {one_line(message)}", file=sys.stderr)
 
+    shown: set[str] = set()
+
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        say("warning", message)
+        # A warning of every fit of many is one line, too.
+        if one_line(message) not in shown:
+            shown.add(one_line(message))
+            say("warning", message)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

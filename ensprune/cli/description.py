@@ -131,5 +131,7 @@ def _innermost(members: Members) -> Members:
 def _member(members: Members) -> str:
     if members.combiner.kind == "sum":
         return "boosting round"
-    part = next(iter(members.parts()))
-    return "tree" if isinstance(part, dict | list) else type(part).__name__
+    kinds = {
+        "tree" if isinstance(part, dict | list) else type(part).__name__ for part in members.parts()
+    }
+    return kinds.pop() if len(kinds) == 1 else "estimator"

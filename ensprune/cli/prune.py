@@ -144,7 +144,7 @@ def run(options: Any) -> None:
     from sklearn.frozen import FrozenEstimator
 
     from ..pruner import EnsemblePruner
-    from .description import family_in, opened
+    from .description import opened
     from .files import check_target, write_all
     from .models import format_of, read_model, writer_of
     from .tables import labelled, read_table, text_columns
@@ -187,7 +187,7 @@ def run(options: Any) -> None:
         text = render()
         writers[options.report] = lambda path: path.write_text(text, encoding="utf-8")
     write_all(writers)
-    print(_summary(pruner, family_in(members), options, len(rows.y)))
+    print(_summary(pruner, members, options, len(rows.y)))
 
 
 def _check_outputs(options: Any) -> None:
@@ -211,17 +211,18 @@ def _about_text(X: Any, error: Exception) -> str:
     return f" (columns that are no numbers: {shortened(text)})"
 
 
-def _summary(pruner: Any, family: str, options: Any, n_rows: int) -> str:
+def _summary(pruner: Any, members: Any, options: Any, n_rows: int) -> str:
     from ..comparison import byte_size
+    from .description import family_in
 
     n_bytes = [len(pickle.dumps(e)) for e in (pruner.estimator_, pruner.pruned_estimator_)]
     lines = [
-        f"kept {pruner.n_members_} of {len(pruner.support_)} members of {family}: pickled "
+        f"kept {pruner.n_members_} of {len(pruner.support_)} members of {family_in(members)}: pickled "
         f"{byte_size(n_bytes[1])} instead of {byte_size(n_bytes[0])}"
     ]
     if options.cost != "members":
         lines[0] += f", {pruner.cost_pruned_:.6g} of {pruner.cost_full_:.6g} {options.cost}"
-    metric = options.scoring or ("r2" if not hasattr(pruner.estimator_, "classes_") else "accuracy")
+    metric = options.scoring or ("r2" if members.combiner.classes is None else "accuracy")
     half = pruner.certificate_ is not None
     judges = "the half that certifies" if half else "the rows that chose"
     lines.append(

@@ -208,14 +208,31 @@ def feature_names(model: Any) -> list[str] | None:
     if isinstance(model, xgboost.Booster):
         return None if model.feature_names is None else list(model.feature_names)
     names = getattr(model, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
+    if names is None:
+        names = _own_names(model)
+        # What CatBoost and LightGBM call the columns of an array.
+        if all(name in (str(i), f"Column_{i}") for i, name in enumerate(names)):
+            return None
+    return [str(name) for name in names]
 
 
 def n_features(model: Any) -> int | None:
     """How many columns a fitted model wants."""
     if isinstance(model, xgboost.Booster):
         return model.num_features()
-    return getattr(model, "n_features_in_", None)
+    # CatBoost's own count is 0 once a model was saved.
+    return len(_own_names(model)) or getattr(model, "n_features_in_", None)
+
+
+def _own_names(model: Any) -> list[str]:
+    """Names that a CatBoost model or a LightGBM Booster keeps in its own way."""
+    if _is_lightgbm(model) and hasattr(model, "feature_name"):
+        return model.feature_name()
+    return list(getattr(model, "feature_names_", None) or [])
+
+
+def _is_lightgbm(model: Any) -> bool:
+    return type(model).__module__.startswith("lightgbm.")
 
 
 # --- columns -------------------------------------------------------------------------------------
@@ -226,6 +243,7 @@ def _rows(table: pd.DataFrame, path: Path, model: Any, target: str, weight: str 
     if names is not None:
         if target in names:
             raise BadInput(f"the target {target!r} is a column that the model predicts from")
+        table = _as_lightgbm_spells(table, model)
         missing = [name for name in names if name not in table.columns]
         if missing:
             raise BadInput(
@@ -246,6 +264,13 @@ def _rows(table: pd.DataFrame, path: Path, model: Any, target: str, weight: str 
             "fitted on an array of numbers"
         )
     return table[others].to_numpy(dtype=np.float64)
+
+
+def _as_lightgbm_spells(table: pd.DataFrame, model: Any) -> pd.DataFrame:
+    """The same table; for LightGBM, which writes a blank in a name as an underscore, with that."""
+    if not _is_lightgbm(model):
+        return table
+    return table.rename(columns=lambda name: str(name).replace(" ", "_"))
 
 
 def not_numeric(rows: pd.DataFrame) -> list[str]:

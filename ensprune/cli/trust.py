@@ -21,6 +21,8 @@ from sklearn.utils import check_array
 
 # Hold numbers and settings.
 _PLAIN = (
+    "builtins.dict",
+    "collections.OrderedDict",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

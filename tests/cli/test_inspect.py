@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import pytest
 import skops.io
@@ -9,6 +10,7 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from ensprune.cli.models import read_model
 
@@ -51,6 +53,25 @@ def test_members_without_nodes_in_a_pipeline(folder, ensprune, hpc):
     assert (shown["family"], shown["wrapped_in"]) == ("VotingRegressor", "Pipeline")
     assert (shown["nodes"], shown["classes"], shown["feature_names"]) == (None, None, None)
     assert "from      2 columns, without names" in ensprune("inspect", "vote.skops").out
+
+
+def test_members_of_several_classes(folder, ensprune, hpc):
+    vote = VotingRegressor([("a", LinearRegression()), ("b", DecisionTreeRegressor(max_depth=2))])
+    skops.io.dump(vote.fit(hpc.fit[hpc.columns[:2]], hpc.fit["hour"]), "vote.skops")
+    assert "members   2 x estimator\n" in ensprune("inspect", "vote.skops").out
+
+
+def test_a_warning_is_said_once(folder, ensprune, monkeypatch):
+    def run(options):
+        warnings.simplefilter("always")
+        for message in ("odd rows", "odd\nrows", "few rows"):
+            warnings.warn(message, stacklevel=2)
+
+    monkeypatch.setattr("ensprune.cli.inspect.run", run)
+    assert ensprune("inspect", "forest.skops").err.splitlines() == [
+        "ensprune inspect: warning: odd rows",
+        "ensprune inspect: warning: few rows",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("inspect",), ("nothing",), ("inspect", "a", "b")])

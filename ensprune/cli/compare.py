@@ -76,6 +76,8 @@ def _check(options: Any) -> None:
         raise BadInput(f"--size {options.size}: give a number of members such as 20, or 10%")
     if options.rows < 8:
         raise BadInput(f"--rows {options.rows}: give 8 at least")
+    if not 0 <= options.seed < 2**32:
+        raise BadInput(f"--seed {options.seed}: give a number from 0 to {2**32 - 1}")
     if options.sample_weight is not None:
         raise BadInput("--sample-weight goes with ensprune prune only")
 

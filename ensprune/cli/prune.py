@@ -221,7 +221,8 @@ def _summary(pruner: Any, members: Any, options: Any, n_rows: int) -> str:
         f"{byte_size(n_bytes[1])} instead of {byte_size(n_bytes[0])}"
     ]
     if options.cost != "members":
-        lines[0] += f", {pruner.cost_pruned_:.6g} of {pruner.cost_full_:.6g} {options.cost}"
+        unit = "seconds per 1,000 rows" if options.cost == "latency" else options.cost
+        lines[0] += f", {pruner.cost_pruned_:.6g} of {pruner.cost_full_:.6g} {unit}"
     metric = options.scoring or ("r2" if members.combiner.classes is None else "accuracy")
     half = pruner.certificate_ is not None
     judges = "the half that certifies" if half else "the rows that chose"

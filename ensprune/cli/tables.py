@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,10 @@ def read_table(
         hint = ""
         if len(table.columns) == 1 and name.endswith(_CSV):
             hint = "; if its columns are not separated by commas, say by what with --sep"
+        folded = {str(column).strip().lower(): column for column in table.columns}
+        close = difflib.get_close_matches(target.strip().lower(), folded, n=1)
+        if close:
+            hint = f"; did you mean {folded[close[0]]!r}?"
         raise BadInput(
             f"{path} has no column {target!r}; it has {shortened(list(table.columns))}{hint}"
         )

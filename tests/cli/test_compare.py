@@ -84,6 +84,7 @@ def test_mistakes(folder, refused, xgb):
     )
     assert "'forest' is no family; give Bagging" in refused("compare", "forest", *VAL)
     assert "--size auto: give a number" in refused("compare", "Bagging", *VAL, "--size", "auto")
+    assert "--seed -3: give a number from 0" in refused("compare", "Bagging", *VAL, "--seed", "-3")
     assert "has no column 'klass'" in refused("compare", "--data", "val.csv", "--target", "klass")
     assert "'day' is 'Mon' in row" in refused(
         "compare", "--data", "val.csv", "--target", "day", "--task", "regression"

@@ -258,6 +258,8 @@ def test_report(folder, ensprune, monkeypatch):
         ({"--size": "110%"}, "'110%' is no size"),
         ({"--size": "all"}, "'all' is no size"),
         ({"--target": "klass"}, "val.csv has no column 'klass'; it has 'protocol'"),
+        ({"--target": " Class"}, "it has 'protocol'"),
+        ({"--target": " Class"}, "; did you mean 'class'?"),
         ({"--target": "number"}, "labels that the model does not know: '0', '1', '2', '3'"),
         ({"--target": "hour"}, "the target 'hour' is a column that the model predicts from"),
         ({"--data": "none.csv"}, "cannot read none.csv: No such file"),

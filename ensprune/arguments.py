@@ -53,8 +53,8 @@ def labelled_rows(
     TypeError
         If ``X`` has no rows, or weights are no numbers.
     ValueError
-        If the lengths differ, a label is missing, values are not finite or complex, or weights
-        are negative, not finite or all zero.
+        If there are no rows, the lengths differ, a label is missing, values are not finite or
+        complex, or weights are negative, not finite or all zero.
     """
     if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
         raise TypeError(
@@ -66,6 +66,8 @@ def labelled_rows(
             raise ValueError(f"Complex data not supported: {name}{suffix} holds complex numbers")
     y = _labels_or_values(y, f"y{suffix}")
     X, y = indexable(X, y)
+    if len(y) == 0:
+        raise ValueError(f"X{suffix} has no rows; give at least one")
     if sample_weight is not None:
         sample_weight = _row_weights(sample_weight, X, f"sample_weight{suffix}")
     return X, y, sample_weight

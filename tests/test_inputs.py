@@ -224,6 +224,15 @@ def test_one_row_judges():
     assert prune(forest, X[:1], y[:1], target_size=2).n_estimators == 2
 
 
+def test_no_rows_are_refused_by_name():
+    X, y = data("binary")
+    forest = RandomForestClassifier(5, random_state=0)
+    with pytest.raises(ValueError, match="X has no rows"):
+        prune(clone(forest).fit(X, y), X[:0], y[:0], target_size=2)
+    with pytest.raises(ValueError, match="X_val has no rows"):
+        EnsemblePruner(forest).fit(X, y, X_val=X[:0], y_val=y[:0])
+
+
 def test_one_row_to_fit_and_to_judge_is_refused():
     with pytest.raises(ValueError, match=r"validation=0.25 holds out .* there is only 1"):
         EnsemblePruner(GradientBoostingClassifier()).fit([[0.0]], [1])

@@ -102,7 +102,12 @@ class WeightSelector(Selector):
         combiner: Any = problem.combiner
         if self.loss not in ("squared", "log_loss"):
             raise ValueError(f"loss={self.loss!r} is unknown; give 'squared' or 'log_loss'")
-        if not combiner.linear or not combiner.averages:
+        if not combiner.linear:
+            raise ValueError(
+                "WeightSelector weighs the members of an average, and these are combined by a "
+                f"{type(combiner).__name__}; use selector='greedy'"
+            )
+        if not combiner.averages:
             raise ValueError(
                 f"WeightSelector weighs the members of an average, and this ensemble is a "
                 f"{combiner.kind}; use selector='greedy', which fits the weights of boosting stages"

@@ -6,6 +6,7 @@ lines drawn at random. ``ENSPRUNE_INTERRUPTS=2000`` draws more.
 
 from __future__ import annotations
 
+import linecache
 import multiprocessing
 import os
 import pickle
@@ -108,7 +109,9 @@ class Interrupting:
         return self._line
 
     def _line(self, frame, event, argument):
-        if event == "line":
+        # A with statement comes again when its block has ended, and what is raised there skips the
+        # end of the context. Real signals come after that call.
+        if event == "line" and not _is_with(frame):
             self.seen += 1
             if self.seen == self.at:
                 sys.settrace(None)
@@ -122,6 +125,11 @@ class Interrupting:
             return call()
         finally:
             sys.settrace(before)
+
+
+def _is_with(frame: Any) -> bool:
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    return line.lstrip().startswith("with ")
 
 
 def left_behind() -> dict[str, Any]:

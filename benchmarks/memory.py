@@ -22,7 +22,8 @@ from ensprune import EnsemblePruner
 from ensprune.combiner import Combiner, LinearCombiner
 from ensprune.link import Probability
 from ensprune.members import Members, open_members
-from ensprune.selectors import OrderingSelector
+from ensprune.selectors import ILPSelector, OrderingSelector
+from ensprune.selectors.ilp import FORMULATIONS
 from ensprune.selectors.ordering import criterion_names
 
 
@@ -74,6 +75,10 @@ class SimulatedMembers(Members):
     def parts(self) -> Iterable[Any]:
         return range(self.n_members)
 
+    def out_of_bag(self, n_samples):
+        rng = np.random.default_rng(1)
+        return np.stack([rng.random(n_samples) < 0.37 for _ in range(self.n_members)])
+
 
 open_members.register(Simulated, SimulatedMembers)
 
@@ -92,8 +97,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=5, help="members to keep")
     parser.add_argument("--scoring", nargs="*", default=["neg_log_loss"])
     parser.add_argument(
-        "--selector", default="greedy", help="or another, or a criterion to order by"
+        "--selector",
+        default="greedy",
+        help="or another, a criterion to order by, or a formulation of integer programming",
     )
+    parser.add_argument("--out-of-bag", action="store_true")
     parser.add_argument("--check", action="store_true", help="a small run; fail above 1.2")
     options = parser.parse_args()
     if options.check:
@@ -104,6 +112,8 @@ def main() -> None:
     selector = options.selector
     if selector in criterion_names():
         selector = OrderingSelector(selector)
+    elif selector in FORMULATIONS:
+        selector = ILPSelector(selector)
     rng = np.random.default_rng(0)
     X = np.empty((options.samples, 2), dtype=np.float64)
     X[:, 0] = np.arange(options.samples)
@@ -124,6 +134,7 @@ def main() -> None:
             selector=selector,
             scoring=scoring,
             memory_limit=limit,
+            validation="oob" if options.out_of_bag else "auto",
         ).fit(X, y)
         seconds = time.perf_counter() - start
         share = (peak_bytes() - before) / limit

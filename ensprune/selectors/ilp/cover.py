@@ -108,8 +108,8 @@ class CoverFormulation(Formulation):
                     "faithful=True keeps labels and so is for classifiers; give faithful=False "
                     "and a tolerance"
                 )
-            full = evidence.combiner.link.labels(evidence.combiner.raw(evidence.filled))
-            self.kept = AccuracyFormulation(evidence.relabelled(full), rules, RecallFloors())
+            full = evidence.relabelled(evidence.full_labels())
+            self.kept = AccuracyFormulation(full, rules, RecallFloors())
         elif isinstance(asked, Accuracy):
             self.kept = AccuracyFormulation(evidence, rules, recall)
         elif isinstance(asked, SquaredError) and asked.kind in ("mse", "rmse", "r2", "brier"):
@@ -211,7 +211,7 @@ class CoverFormulation(Formulation):
         level = (1.0 if self.faithful else self._level) - 1e-9
         keep = self.rules.keep
         size, bound = int(keep.sum()) + 1, -np.inf
-        if keep.any() or (self.faithful and self.recall.positions):
+        if keep.any() or (self.faithful and self.recall.positions) or not self.kept.readable():
             return {}, None
         while self._least_cost(size) < incumbent:
             sets, free, seconds = self.kept.right_sets(size)

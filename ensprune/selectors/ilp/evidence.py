@@ -1,12 +1,14 @@
 """What the members say about the validation rows, as plain averages and as margins.
 
 Votes, offsets and out-of-bag masks are worked into the outputs once, so that every formulation
-sees the unweighted mean of the chosen members.
+sees the unweighted mean of the chosen members. What is made of outputs in a file goes to a file.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,12 +19,16 @@ from ...combiner import LinearCombiner
 from ...link import Logistic
 from ...objectives.base import class_positions, normalised_weights
 from ...objectives.running import LinearObjective
+from ...storage import blocks_of, empty_like, is_on_disk, release
 from ..base import Problem
 
 # Margins closer to a tie than this, relative to the largest, count as wrong.
 _STRICT = 1e-5
 # A sum of margins is off by less than this, relative to the sum of their sizes.
 _ROUNDING = 1e-12
+# Where outputs are in a file, because they do not fit into memory, no more of their margins are
+# looked at than this: the matrices of a program over them take many times the room of the outputs.
+_MOST_FROM_FILE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,11 @@ class Evidence:
         combiner: Any = problem.combiner
         self.outputs = problem.outputs
         native = combiner.member_weights
-        if np.ptp(native) > 0:
-            self.outputs = self.outputs * (native / native.mean())[:, None, None]
         offset = LinearObjective._offset(combiner, problem.outputs.shape[1:])
-        if offset is not None:
-            self.outputs = self.outputs + offset
+        if np.ptp(native) > 0 or offset is not None:
+            factors = native / native.mean()
+            shift = 0.0 if offset is None else offset
+            self.outputs = self._member_by_member(lambda t, output: output * factors[t] + shift)
         self.combiner = LinearCombiner(
             "mean", combiner.link, combiner.classes, problem.n_members, dtype=combiner.dtype
         )
@@ -111,12 +117,47 @@ class Evidence:
         mask = self.problem.mask
         if mask is None:
             return self.outputs
-        speaks = mask[:, None, :]
         share = mask.mean()
-        if self.classifies:
-            return np.where(speaks, self.outputs / share, 0.0)
-        target = np.asarray(self.problem.y, dtype=np.float64)
-        return np.where(speaks, target + (self.outputs - target) / share, target)
+        silence = 0.0 if self.classifies else np.asarray(self.problem.y, dtype=np.float64)
+
+        def fill(t: int, output: np.ndarray) -> np.ndarray:
+            return np.where(mask[t], silence + (output - silence) / share, silence)
+
+        return self._member_by_member(fill)
+
+    def _member_by_member(self, change: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Changed outputs, float64, where the outputs themselves live."""
+        changed = empty_like(self.problem.outputs, self.outputs.shape, np.float64)
+        for t, (output, new) in enumerate(zip(self.outputs, changed, strict=True)):
+            new[...] = change(t, output.astype(np.float64))
+            release(self.outputs)
+            release(changed)
+        return changed
+
+    @cached_property
+    def identities(self) -> list[bytes]:
+        """For every member what is the same for members that say the same, on the same samples."""
+        mask, digests = self.problem.mask, []
+        for t, output in enumerate(self.outputs):
+            digest = hashlib.blake2b(output.tobytes())
+            if mask is not None:
+                digest.update(mask[t].tobytes())
+            digests.append(digest.digest())
+            release(self.outputs)
+        return digests
+
+    def full_labels(self) -> np.ndarray:
+        """What all members together say, as positions of classes."""
+        outputs, per_sample = self.filled, 8 * self.n_members * self.outputs.shape[1]
+        labels = np.empty(self.n_samples, dtype=np.intp)
+        for block in blocks_of(self.n_samples, per_sample):
+            labels[block] = self.combiner.link.labels(self.combiner.raw(outputs[:, :, block]))
+            release(outputs)
+        return labels
+
+    def may_look_at(self, n_coefficients: float) -> bool:
+        """Whether memory allows so many margins at once."""
+        return n_coefficients <= _MOST_FROM_FILE or not is_on_disk(self.outputs)
 
     def margins(self, samples: np.ndarray | None = None) -> Margins:
         """Margins of the true class over every other, of all samples or some."""

@@ -85,6 +85,10 @@ class Formulation(ABC):
         rows = evidence.n_samples * max(evidence.outputs.shape[1] - 1, 1)
         return rows * evidence.n_members
 
+    def readable(self) -> bool:
+        """Whether memory allows to look at that many."""
+        return self.evidence.may_look_at(self.n_coefficients())
+
     def floors(self) -> list[tuple[Objective, float]]:
         """Started objectives that must not fall below a level, apart from recall."""
         return []

@@ -125,7 +125,7 @@ class AccuracyFormulation(OverSamples):
         self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
     ) -> tuple[dict[int | None, float], np.ndarray | None]:
         proved: dict[int | None, float] = {}
-        for size in sizes:
+        for size in sizes if self.readable() else ():
             share = _ENUMERATION_SHARE * (deadline - time.perf_counter())
             if size is None or size <= self.rules.keep.sum():
                 continue

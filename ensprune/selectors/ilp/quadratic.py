@@ -12,6 +12,8 @@ import numpy as np
 from ...objectives.base import Objective
 from ...objectives.out_of_bag import AUTO, out_of_bag_gram
 from ...objectives.squared import SquaredError, residual_gram, squared_target
+from ...storage import blocks_of, release
+from ..base import Problem
 from .bound import Bounding
 from .branch import branch_and_bound
 from .evidence import Evidence
@@ -26,6 +28,8 @@ from .sweep import bound_sizes
 _FEW = 32
 _MANY = 100
 _BRANCH_SHARE = 0.8
+# Working space for a block of samples.
+_BLOCK_BYTES = 1 << 23
 
 
 class _GivenGram(SquaredError):
@@ -77,6 +81,13 @@ class QuadraticFormulation(Formulation):
 
     def objective(self) -> Objective:
         return _GivenGram(self.gram)
+
+    def problem(self) -> Problem:
+        # All that the objective reads is the matrix.
+        evidence = self.evidence
+        return replace(
+            evidence.problem, combiner=evidence.combiner, objective=self.objective(), mask=None
+        )
 
     def quick_bounds(
         self,
@@ -259,17 +270,20 @@ class PairwiseFormulation(QuadraticFormulation):
     def _gram(self) -> np.ndarray:
         evidence = self.evidence
         labels, link = evidence.labels, evidence.combiner.link
-        wrong = np.stack([link.labels(output) != labels for output in evidence.outputs])
-        mask = evidence.problem.mask
-        weight = evidence.weight
-        errors = wrong.astype(np.float64)
-        if mask is None:
+        outputs, mask, weight = evidence.outputs, evidence.problem.mask, evidence.weight
+        n_members, n_outputs, n_samples = outputs.shape
+        shared, both = np.zeros((2, n_members, n_members))
+        for block in blocks_of(n_samples, 8 * n_members * (n_outputs + 4), _BLOCK_BYTES):
+            said = [link.labels(output) for output in outputs[:, :, block]]
+            errors = (np.stack(said) != labels[block]).astype(np.float64)
             speaks = np.ones_like(errors)
-        else:
-            speaks = mask.astype(np.float64)
-            errors = errors * speaks
-        shared = np.maximum((speaks * weight) @ speaks.T, 1e-300)
-        both = ((errors * weight) @ errors.T) / shared  # (n_members, n_members)
+            if mask is not None:
+                speaks = mask[:, block].astype(np.float64)
+                errors *= speaks
+            shared += (speaks * weight[block]) @ speaks.T
+            both += (errors * weight[block]) @ errors.T
+            release(outputs)
+        both /= np.maximum(shared, 1e-300)
         own = np.diag(both)
         with np.errstate(divide="ignore", invalid="ignore"):
             given = np.where(own[:, None] > 0, both / own[:, None], 0.0)

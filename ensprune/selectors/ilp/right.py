@@ -60,7 +60,7 @@ def merged_members(evidence: Evidence, rules: Rules) -> list[np.ndarray]:
     for t in range(rules.n_members):
         roles = tuple(bool(group[t]) for group, _ in rules.groups)
         key = (
-            evidence.filled[t].tobytes(),
+            evidence.identities[t],
             float(rules.costs[t]),
             bool(rules.keep[t]),
             bool(rules.drop[t]),

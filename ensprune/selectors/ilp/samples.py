@@ -48,6 +48,8 @@ class OverSamples(Formulation):
         gap: float,
     ) -> dict[int | None, float]:
         bounds = dict.fromkeys(sizes, self.least)
+        if not self.readable():
+            return bounds
         for position, size in enumerate(sizes):
             now = time.perf_counter()
             limit = now + (deadline - now) / (len(sizes) - position)

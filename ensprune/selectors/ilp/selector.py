@@ -144,6 +144,11 @@ class ILPSelector(Selector):
     million the solver would have no time left, so exchange search and the bounds below are all
     that is done.
 
+    Outputs in a file (under ``memory_limit``) are read in blocks by the quadratic formulations. The
+    others search there too, but bounds and programs would hold margins in many times the memory
+    of the outputs: files of more than some 65,000 margins have neither, and the gap that is
+    reported is to what no loss can be below.
+
     Bounds come without a solver first, and settle members; only what is left becomes a program.
     The quadratic formulations have a doubly non-negative relaxation and branching on it
     (:mod:`ensprune.selectors.ilp.bound`), for every size that a budget allows

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import isfinite
 from typing import Any
 
 import numpy as np
+
+from ensprune.highs import quiet_highs
 
 
 @dataclass(frozen=True)
@@ -35,33 +36,6 @@ class Outcome:
             return float("nan")
         slack = max(self.objective - self.bound, 0.0)
         return slack / abs(self.objective) if self.objective else slack
-
-
-@cache
-def _quiet_highs() -> type:
-    import highspy
-    import pulp
-
-    class QuietModel(highspy.Highs):
-        # highspy's own constructor registers callbacks, and that prints a banner
-        # before any option can be set.
-        def __init__(self) -> None:
-            super(highspy.Highs, self).__init__()
-            self.setOptionValue("output_flag", False)
-
-    class QuietHiGHS(pulp.HiGHS):
-        def createAndConfigureSolver(self, lp: Any) -> None:
-            lp.solverModel = QuietModel()
-            # Not threads=1: HiGHS refuses to run with another number than it had first in this
-            # process, with a model of integer programming for instance.
-            lp.solverModel.setOptionValue("parallel", "off")
-            lp.solverModel.setOptionValue("random_seed", 0)
-            if self.gapRel is not None:
-                lp.solverModel.setOptionValue("mip_rel_gap", float(self.gapRel))
-            if self.timeLimit is not None:
-                lp.solverModel.setOptionValue("time_limit", float(self.timeLimit))
-
-    return QuietHiGHS
 
 
 def add_variable(
@@ -94,7 +68,15 @@ def minimise(problem: Any, time_limit: float, mip_gap: float = 0.0, mip: bool = 
     """
     import highspy
 
-    solver = _quiet_highs()(msg=False, timeLimit=max(time_limit, 0.01), gapRel=mip_gap)
+    solver = quiet_highs()(
+        msg=False,
+        timeLimit=max(time_limit, 0.01),
+        gapRel=mip_gap,
+        # Not threads=1: HiGHS refuses to run with another number than it had first in this
+        # process, with a model of integer programming for instance.
+        parallel="off",
+        random_seed=0,
+    )
     problem.solve(solver)
     model = problem.solverModel
     found = model.getModelStatus()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import OptimizeResult, linprog
 
-from ensprune.selectors.ilp import FORMULATIONS
+from ensprune.selectors.ilp import FORMULATIONS, relaxation
 from ensprune.selectors.ilp.evidence import Evidence
 from ensprune.selectors.ilp.formulation import RecallFloors
 from ensprune.selectors.ilp.relaxation import HingeSum, relax
@@ -101,3 +101,12 @@ def test_as_good_as_a_program_with_a_column_for_every_sample():
     relaxed = relax(form.hinges(5), form.rules, 5, np.inf, None, soon(), 0.0)
     assert relaxed.bound == pytest.approx(program.fun, rel=0.02)
     assert relaxed.bound <= program.fun + 1e-9
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_no_point_is_proof_only_where_none_is_known(known, monkeypatch):
+    form = form_of(cases.case("margin"), "margin")
+    start = np.arange(9) < 4 if known else None
+    monkeypatch.setattr(relaxation, "linprog", lambda *args, **options: OptimizeResult(status=2))
+    relaxed = relax(form.hinges(4), form.rules, 4, np.inf, start, soon(), 0.0)
+    assert relaxed.bound == (-np.inf if known else np.inf)

@@ -1,6 +1,7 @@
 """What ILPSelector reports is true, nothing is printed or left, and greedy is never better."""
 
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -21,7 +22,10 @@ from ensprune.objectives import AbsoluteError, Accuracy, SquaredError
 from ensprune.objectives.out_of_bag import out_of_bag_gram
 from ensprune.selectors import GreedySelector, ILPSelector
 from ensprune.selectors.base import Problem
+from ensprune.selectors.ilp import rules as rules_module
+from ensprune.selectors.ilp import solver as solver_module
 from ensprune.selectors.ilp.program import Program
+from ensprune.selectors.ilp.rules import Rules
 from ensprune.selectors.ilp.solver import make_solver, solve
 
 _spec = importlib.util.spec_from_file_location(
@@ -294,6 +298,64 @@ def test_no_time_is_not_called_infeasible(formulation, costly):
     assert 2 not in path[-1].indices or formulation == "cover"
     assert path[-1].cost <= budget * (1 + 1e-9)
     assert path.result.bound >= path.result.objective_value
+
+
+@pytest.mark.filterwarnings("ignore:ILPSelector:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("formulation", ["squared_error", "margin", "accuracy"])
+@pytest.mark.parametrize("solver_is_late", [False, True])
+def test_groups_and_no_time_are_not_called_infeasible(formulation, solver_is_late, monkeypatch):
+    if solver_is_late:
+        # However long it is given, as on a machine that is busy with something else.
+        answer = solver_module.Solution("time_limit", None, -np.inf)
+        monkeypatch.setattr(rules_module, "solve", lambda *args, **options: answer)
+    groups = [([0, 1, 2, 3], 1), ([2, 3, 4, 5], 1), ([0, 5, 6, 7, 8], 1)]
+    problem = cases.case(formulation, budget=6)
+    path = ILPSelector(formulation, at_most=groups, time_limit=1e-9).select(problem)
+    assert all(len(set(path[-1].indices) & set(members)) <= k for members, k in groups)
+    assert path.result.bound >= path.result.objective_value
+
+
+@pytest.mark.filterwarnings("ignore:ILPSelector:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("costly", [False, True])
+def test_a_solver_that_denies_what_is_there_proves_nothing(costly, monkeypatch):
+    costs = np.random.default_rng(0).uniform(1, 3, 9) if costly else np.ones(9)
+    problem = cases.case("margin", costs=costs, budget=8.0 if costly else 4.0)
+    honest = ILPSelector("margin", mip_gap=0.0).select(problem).result
+    monkeypatch.setattr(solver_module, "_read_highs", lambda model: ("infeasible", False, None))
+    denied = ILPSelector("margin", mip_gap=0.0).select(problem).result
+    assert denied.status == "time_limit"
+    assert denied.bound >= honest.objective_value - 1e-9
+    assert denied.objective_value <= honest.objective_value + 1e-9
+
+
+def test_infeasible_is_not_believed_after_the_deadline(monkeypatch):
+    program = Program()
+    x = program.add_columns(np.ones(3), integer=True)
+    program.add_rows([(x, np.ones(3))], "==", 2.0)
+    end = time.perf_counter() + 0.5
+
+    def late(model):
+        time.sleep(max(end - time.perf_counter(), 0.0))
+        return "infeasible", False, None
+
+    monkeypatch.setattr(solver_module, "_read_highs", late)
+    answer = solve(program, make_solver(None), deadline=end, mip_gap=0.0)
+    assert (answer.status, answer.values, answer.bound) == ("time_limit", None, -np.inf)
+
+
+def test_how_many_members_rules_allow():
+    rng = np.random.default_rng(0)
+    sets = np.array(list(itertools.product((False, True), repeat=8)))
+    for _ in range(30):
+        costs = rng.uniform(1, 3, 8) if rng.random() < 0.5 else np.ones(8)
+        groups = tuple((rng.random(8) < 0.6, int(rng.integers(1, 3))) for _ in range(3))
+        keep, drop = np.zeros((2, 8), dtype=bool)
+        drop[rng.integers(8)] = True
+        rules = Rules(costs, float(rng.uniform(3, 8)), keep, drop, groups)
+        most = max(int(mask.sum()) for mask in sets if rules.allow(mask))
+        largest, bound = rules.largest(make_solver(None), time.perf_counter() + 5)
+        assert rules.allow(largest)
+        assert largest.sum() == bound == most
 
 
 def test_cover_of_a_perfect_ensemble():

@@ -1,4 +1,4 @@
-"""Ctrl-C while a solver is at work: the caller is free within moments."""
+"""Ctrl-C while a solver that is a program of its own is at work: it does not go on alone."""
 
 from __future__ import annotations
 
@@ -6,41 +6,6 @@ import subprocess
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-# Seconds between two looks for an interrupt; the end of a solve is noticed at once.
-_LOOK = 0.1
-
-# Seconds to wait for an interrupted solver.
-_PATIENCE = 1.0
-
-
-def run_interruptibly(model: Any) -> None:
-    """Solve with HiGHS in a thread of its own, and stop it where the caller is interrupted.
-
-    Python handles signals between two steps of its main thread, and the next of these would come
-    when the solver returns. HiGHS mostly stops at once, but within its heuristics it does not look
-    for interrupts, for seconds or longer. Then the thread is left to end by itself, at the first
-    look: nobody reads what it finds.
-
-    Parameters
-    ----------
-    model : highspy.Highs
-        Without callbacks of the user.
-    """
-    if not hasattr(model, "HandleUserInterrupt"):  # highspy before 1.8
-        model.run()
-        return
-    model.HandleUserInterrupt = True
-    model.startSolve()
-    try:
-        while not model.wait(_LOOK)[0]:
-            pass
-    except BaseException:
-        model.cancelSolve()
-        model.wait(_PATIENCE)
-        raise
-    model.HandleUserInterrupt = False
 
 
 @contextmanager
@@ -61,6 +26,3 @@ def no_process_left() -> Iterator[None]:
                     value.kill()
                     value.wait()
         raise
-
-
-__all__ = ["no_process_left", "run_interruptibly"]

@@ -158,7 +158,7 @@ def relax(
             method="highs-ds",
             options={"time_limit": left},
         )
-        if answer.status == 2:
+        if answer.status == 2 and start is None:
             return Relaxed(np.inf, keep, drop)
         if answer.status != 0:
             break

@@ -113,26 +113,33 @@ class Rules:
         """Lower and upper bounds of the members' columns."""
         return self.keep.astype(np.float64), 1.0 - self.drop
 
-    def largest(self, solver: Any, deadline: float) -> np.ndarray:
-        """A largest admissible set, as a mask; ties go to the cheaper."""
-        if not self.groups:
-            chosen = self.keep.copy()
-            order = np.argsort(self.costs, kind="stable")
-            for t in order:
-                if not chosen[t] and self.addable(chosen)[t]:
-                    chosen[t] = True
-            return chosen
+    def largest(self, solver: Any, deadline: float) -> tuple[np.ndarray, int]:
+        """A largest admissible set, as a mask, and how many members none exceeds.
+
+        These differ only where the time is too short to tell.
+        """
+        chosen = self.keep.copy()
+        for t in np.argsort(self.costs, kind="stable"):
+            if not chosen[t] and self.addable(chosen)[t]:
+                chosen[t] = True
+        spare = self.slack_budget - self.costs[self.keep].sum()
+        cheapest = np.sort(self.costs[~self.keep & ~self.drop]).cumsum()
+        most = int(self.keep.sum() + (cheapest <= spare).sum())
+        if chosen.sum() == most:
+            return chosen, most
+        # Groups are in the way.
         program = Program()
         lower, upper = self.bounds()
-        gain = -1.0 + 1e-6 * self.costs / self.costs.sum()
-        x = program.add_columns(gain, lower=lower, upper=upper, integer=True)
+        x = program.add_columns(-np.ones(len(lower)), lower=lower, upper=upper, integer=True)
         self.add_to(program, x, None)
-        start = self.keep.astype(np.float64) if self.keep.any() else None
         limit = max(deadline, time.perf_counter() + 1.0)
+        start = chosen.astype(np.float64)
         found = solve(program, solver, deadline=limit, mip_gap=0.0, start=start)
-        if found.values is None:
-            return np.zeros(self.n_members, dtype=bool)
-        return found.values > 0.5
+        if found.values is not None and (found.values > 0.5).sum() > chosen.sum():
+            chosen = found.values > 0.5
+        if np.isfinite(found.bound):
+            most = min(most, int(np.floor(1e-6 - found.bound)))
+        return chosen, max(int(chosen.sum()), most)
 
 
 def make_rules(problem: Problem, must_keep: Any, must_drop: Any, at_most: Any) -> Rules:

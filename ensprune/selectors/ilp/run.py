@@ -90,6 +90,8 @@ class Run:
         self.deadline = deadline
         self.mip_gap = mip_gap
         self.best = Outcome()
+        # What is admissible but for floors, for where search gets stuck between groups.
+        self._admissible: np.ndarray | None = None
 
     def _left(self) -> float:
         return self.deadline - time.perf_counter()
@@ -105,10 +107,10 @@ class Run:
         taken_full = form.exact_size and self.rules.counts
         if not form.sized and not taken_full:
             return [None]
-        largest = int(self.rules.largest(self.solver, self.deadline).sum())
-        if taken_full or largest == 0:
-            return [largest] if largest else []
-        return list(range(max(1, int(self.rules.keep.sum())), largest + 1))
+        self._admissible, most = self.rules.largest(self.solver, self.deadline)
+        if taken_full:
+            return [int(self._admissible.sum())]
+        return list(range(max(1, int(self.rules.keep.sum())), most + 1))
 
     def run(self) -> Outcome:
         """The best set; where floors rule the full number of members out, of fewer."""
@@ -132,7 +134,9 @@ class Run:
         found = first_incumbent(self.formulation.greedy_problem(), search, only)
         if found is not None:
             self.best.loss, self.best.mask = -found[0], found[1]
-            self.best.greedy_loss = self.best.loss
+        elif self._admissible is not None and self._admissible.sum() in sizes:
+            self._consider(self._admissible, search)
+        self.best.greedy_loss = self.best.loss
         bounds = self._quick_bounds(sizes)
         self._branch(bounds, search)
         self._solve_sizes(bounds, search)
@@ -181,7 +185,7 @@ class Run:
         self, size: int | None, bounds: dict[int | None, float], limit: float, search: Search
     ) -> None:
         most = min(_MOST_COEFFICIENTS, _COEFFICIENTS_PER_SECOND * (limit - time.perf_counter()))
-        if self.formulation.n_coefficients() > most:
+        if self.formulation.n_coefficients() > most or not self.formulation.readable():
             self._without_solver(size, bounds, limit, search)
             return
         begun = time.perf_counter()

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import copy
-import functools
 import re
-import subprocess
 import tempfile
 import time
-import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .interrupt import no_process_left, run_interruptibly
+from ...highs import LEAST_TIME, quiet_highs
+from .interrupt import no_process_left
 from .program import Program
 
 # The objective is scaled so that the solution known is worth this much: the solvers' absolute
 # tolerances then are relative ones.
 _WORTH = 100.0
-_LEAST_TIME = 0.05
+# Rows are held within this.
+_HELD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,57 +43,6 @@ class Solution:
     values: np.ndarray | None
     bound: float
     build_time: float = 0.0
-
-
-@functools.cache
-def _quiet_highs() -> Any:
-    """PuLP's HiGHS without its banner, and warm-started under PuLP 3 as well."""
-    import highspy
-    import pulp
-
-    class SilentModel(highspy.Highs):
-        def enableCallbacks(self) -> None:
-            # The constructor calls this, and registering callbacks prints HiGHS's banner unless
-            # the console is closed already.
-            self.setOptionValue("log_to_console", False)
-            super().enableCallbacks()
-
-    class QuietHiGHS(pulp.HiGHS):
-        def createAndConfigureSolver(self, lp: Any) -> None:
-            lp.solverModel = SilentModel()
-            lp.solverModel.setOptionValue("log_to_console", False)
-            options = {k: v for k, v in self.optionsDict.items() if k != "warmStart"}
-            options.pop("logPath", None)
-            options |= {"mip_rel_gap": self.gapRel, "mip_abs_gap": self.gapAbs}
-            options |= {"threads": self.threads, "time_limit": self.timeLimit}
-            for name, value in options.items():
-                if value is not None:
-                    lp.solverModel.setOptionValue(name, value)
-            if self.callbackTuple:
-                lp.solverModel.setCallback(*self.callbackTuple)
-            for kind in self.callbacksToActivate or ():
-                lp.solverModel.startCallback(kind)
-
-        def buildSolverModel(self, lp: Any) -> None:
-            super().buildSolverModel(lp)
-            if pulp.__version__.startswith("3."):
-                known = [v for v in lp.variables() if v.varValue is not None]
-                if known:
-                    positions = np.array([v.index for v in known], dtype=np.int32)
-                    values = np.array([v.varValue for v in known], dtype=np.float64)
-                    lp.solverModel.setSolution(len(known), positions, values)
-
-        def callSolver(self, lp: Any) -> None:
-            # Translating the model took its time, too.
-            left = max(self.deadline - time.perf_counter(), _LEAST_TIME)
-            limit = left if self.timeLimit is None else min(left, self.timeLimit)
-            lp.solverModel.setOptionValue("time_limit", float(limit))
-            if self.callbackTuple:  # of the user's own, which interrupting would replace
-                super().callSolver(lp)
-            else:
-                run_interruptibly(lp.solverModel)
-
-    return QuietHiGHS
 
 
 def make_solver(solver: Any) -> Any:
@@ -153,7 +101,7 @@ def _own(solver: Any) -> Any:
     import pulp
 
     if type(solver) is pulp.HiGHS:
-        own = _quiet_highs()(msg=False)
+        own = quiet_highs()(msg=False)
         own.__dict__.update(copy.copy(solver.__dict__))
     else:
         own = copy.copy(solver)
@@ -198,7 +146,7 @@ def solve(
     build_time = time.perf_counter() - begun
     # PuLP translates the problem for the solver at about the price of stating it.
     left = deadline - time.perf_counter() - build_time
-    if left < _LEAST_TIME:
+    if left < LEAST_TIME:
         return Solution("time_limit", start, -np.inf, build_time)
     own = copy.copy(solver)
     own.deadline = deadline
@@ -223,7 +171,15 @@ def solve(
         answer = _answer(problem, own)
         text = log.read_text() if log.exists() else ""
     solution = _read(answer, problem, variables, text, scale, mip_gap, cost)
+    if solution.status == "infeasible" and not _believable(program, start, deadline):
+        solution = Solution("time_limit", start, -np.inf)
     return replace(solution, build_time=build_time)
+
+
+def _believable(program: Program, start: np.ndarray | None, deadline: float) -> bool:
+    """Whether there can be no solution: none is known, and the solver had its time."""
+    known = start is not None and program.violation(start) <= _HELD
+    return not known and time.perf_counter() < deadline
 
 
 def _answer(problem: Any, solver: Any) -> Any:
@@ -235,18 +191,6 @@ def _answer(problem: Any, solver: Any) -> Any:
         raise RuntimeError(
             f"solver={solver.name} gave no answer: it was killed or failed ({error})"
         ) from error
-    except BaseException as error:
-        _end_processes(error)
-        raise
-
-
-def _end_processes(error: BaseException) -> None:
-    """Kill the solver that PuLP was waiting for: an interrupt leaves it running."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        for value in list(frame.f_locals.values()):
-            if isinstance(value, subprocess.Popen) and value.poll() is None:
-                value.kill()
-                value.wait()
 
 
 def _read(
@@ -322,6 +266,6 @@ def _read_pulp(answer: Any, problem: Any, log: str) -> tuple[str, bool, float | 
             pulp.LpSolutionOptimal,
             pulp.LpSolutionIntegerFeasible,
         )
-    if infeasible:
+    if infeasible and not stopped:
         return "infeasible", False, None
     return ("optimal" if proven else "time_limit"), has_values, None if proven else bound

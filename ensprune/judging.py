@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
@@ -31,11 +33,26 @@ Judges = tuple[Validation, Validation | None]
 # Share of the rows that judges members where no bootstrap left any out.
 _HOLD_OUT = 0.25
 
+# What XGBoost and LightGBM call it.
+_STOPS_EARLY = ("early_stopping_rounds", "early_stopping_round")
+
 
 def members_of(fitted: Any, deep: bool) -> Members:
     """Members of a fitted ensemble; with ``deep``, of the ensembles inside it."""
     members = open_members(fitted)
     return members.deep() if deep else members
+
+
+def last_step(estimator: Any) -> tuple[str, Any]:
+    """The last step through pipelines and searches, and what its fit parameters begin with."""
+    prefix = ""
+    while isinstance(estimator, Pipeline | BaseSearchCV):
+        if isinstance(estimator, Pipeline):
+            name, estimator = estimator.steps[-1]
+            prefix += f"{name}__"
+        else:
+            estimator = estimator.estimator
+    return prefix, estimator
 
 
 @dataclass
@@ -71,7 +88,19 @@ class Judging:
         """Fit another estimator on the rows that the ensemble was fitted on."""
         assert self._fitted_on is not None
         (X, y, sample_weight), fit_params = self._fitted_on
-        return estimator.fit(X, y, **self.params_for_fit(X, sample_weight, fit_params))
+        params = self.params_for_fit(X, sample_weight, fit_params)
+        try:
+            return estimator.fit(X, y, **params)
+        except ValueError as error:
+            prefix, last = last_step(estimator)
+            stops = [name for name in _STOPS_EARLY if getattr(last, name, None) is not None]
+            if not stops or any(name.startswith(f"{prefix}eval_") for name in params):
+                raise
+            raise ValueError(
+                f"{type(last).__name__} with {stops[0]}={getattr(last, stops[0])} needs rows to stop "
+                f"on, and none are split off or taken from X_val for that; give fit(X, y, "
+                f"{prefix}eval_set=[(X_stop, y_stop)]). It says: {error}"
+            ) from error
 
     def on_given_rows(self, training: Rows, judged: Rows, fit_params: dict[str, Any]) -> Judges:
         """Judged on rows given beside the training rows."""

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_reg
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -30,7 +29,7 @@ from .arguments import N_JOBS, RANDOM_STATE, as_scorer, labelled_rows, values_of
 from .budget import CostLike, budget_of, check_cost, check_target_size, member_costs
 from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
-from .judging import Judging, members_of
+from .judging import Judging, last_step, members_of
 from .members.base import Members, open_members
 from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
@@ -442,7 +441,7 @@ default="members"
             return process_routing(self, "fit", **given).estimator.fit
         params = dict(fit_params)
         if sample_weight is not None:
-            params[f"{_prefix_of_last(self.estimator)}sample_weight"] = sample_weight
+            params[f"{last_step(self.estimator)[0]}sample_weight"] = sample_weight
         return params
 
     def _scorer(self, members: Members) -> Any:
@@ -658,18 +657,6 @@ default="members"
         tags.array_api_support = False
         tags.target_tags.required = True
         return tags
-
-
-def _prefix_of_last(estimator: Any) -> str:
-    """What names a fit parameter of the last step, through pipelines in pipelines or searches."""
-    prefix = ""
-    while isinstance(estimator, Pipeline | BaseSearchCV):
-        if isinstance(estimator, Pipeline):
-            name, estimator = estimator.steps[-1]
-            prefix += f"{name}__"
-        else:
-            estimator = estimator.estimator
-    return prefix
 
 
 def prune(

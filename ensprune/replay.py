@@ -70,6 +70,10 @@ class Replay(BaseEstimator):
             *(None if some[0] is None else np.concatenate(some) for some in answers),
         )
 
+    def __getattr__(self, name: str) -> Any:
+        # Also where a method is not available; says who was asked what, for those who explain it.
+        raise AttributeError(f"there is no {name} of these members", name=name, obj=self)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.estimator_type = "classifier" if hasattr(self, "classes_") else "regressor"

@@ -6,6 +6,8 @@ array of the same values.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -27,6 +29,7 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier, XGBRegressor
 
@@ -310,3 +313,50 @@ def test_a_member_that_outputs_no_number_is_named(value):
     forest.estimators_[3].tree_.value[:] = value
     with pytest.raises(ValueError, match="member 3 of RandomForestClassifier outputs NaN or inf"):
         prune(forest, X, y, target_size=2)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "asked"),
+    [
+        ("top_k_accuracy", "decision_function or predict_proba"),
+        ("neg_log_loss", "predict_proba"),
+        (lambda vote, X, y: vote.predict_proba(X)[:, 1].mean(), "predict_proba"),
+        (lambda vote, X, y: len(vote.estimators_), "estimators_"),
+    ],
+)
+def test_what_a_metric_asks_in_vain_is_named(scoring, asked):
+    X, y = make_classification(60, 5, random_state=0)
+    learners = [("line", LogisticRegression()), ("tree", DecisionTreeClassifier(max_depth=2))]
+    vote = VotingClassifier(learners).fit(X, y)
+    with pytest.raises(TypeError, match=f"^scoring=.* asks for {asked}, which this ensemble"):
+        prune(vote, X, y, target_size=1, scoring=scoring)
+
+
+def test_a_metric_that_fails_by_itself_is_left_its_error():
+    X, y = make_classification(60, 5, random_state=0)
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    with pytest.raises(AttributeError, match="no attribute 'means'"):
+        prune(forest, X, y, target_size=2, scoring=lambda vote, X, y: y.means())
+
+
+STOPPING = [lambda: XGBClassifier(n_estimators=9, max_depth=2, early_stopping_rounds=3, n_jobs=1)]
+if find_spec("lightgbm"):
+    from lightgbm import LGBMClassifier
+
+    STOPPING.append(lambda: LGBMClassifier(n_estimators=9, early_stopping_round=3, verbose=-1))
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")  # LightGBM 4.7
+@pytest.mark.parametrize("inside", [lambda model: model, lambda model: make_pipeline(model)])
+@pytest.mark.parametrize("make", STOPPING)
+def test_rows_to_stop_on_are_asked_for(make, inside):
+    X, y = make_classification(80, 5, random_state=0)
+    model = inside(make())
+    argument = (
+        "eval_set" if model.__class__ is make().__class__ else f"{model.steps[-1][0]}__eval_set"
+    )
+    pruner = EnsemblePruner(model, target_size=2)
+    with pytest.raises(ValueError, match=rf"needs rows to stop on, .* fit\(X, y, {argument}="):
+        pruner.fit(X, y)
+    pruner.fit(X, y, **{argument: [(X, y)]})
+    assert pruner.n_members_ <= 2

@@ -37,6 +37,7 @@ from ensprune.mlp.scopes import SCOPES
 from ensprune.replay import Replay
 from ensprune.reporting import Judged, Reports
 from ensprune.standard_error import error_on
+from ensprune.whole import take_over, unfitted_twin
 
 
 class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
@@ -229,6 +230,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         self : MLPPruner
+            Fitted attributes are set together at the very end: after an error or an interrupt the
+            pruner is what it was before.
 
         Raises
         ------
@@ -239,6 +242,12 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
             together, if `y` has labels a frozen network was not trained on, or if a layer would
             lose all its weights.
         """
+        fitted = unfitted_twin(self)
+        fitted._fit(X, y, X_val, y_val)
+        take_over(self, fitted)
+        return self
+
+    def _fit(self, X, y, X_val, y_val):
         frozen = isinstance(self.estimator, FrozenEstimator)
         base = self.estimator.estimator if frozen else self.estimator
         check_is_mlp(base)
@@ -288,7 +297,6 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         )
         role = "trained" if X_val is None and len(held) == len(target) else "held out"
         self._judged = Judged.on(held_X, role, se_full, se_pruned)
-        return self
 
     def _split(self, y, stratify, X_val, y_val, rng):
         if (X_val is None) != (y_val is None):

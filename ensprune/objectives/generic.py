@@ -55,11 +55,31 @@ def call_scorer(
 ) -> float:
     """Score with sample weights where there are any."""
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    score = scorer(estimator, X, y, **weights)
+    try:
+        score = scorer(estimator, X, y, **weights)
+    except AttributeError as error:
+        asked = _unanswered(scorer, estimator, error)
+        if not asked:
+            raise
+        raise TypeError(
+            f"scoring={scorer!r} asks for {' or '.join(asked)}, which this ensemble does not have; "
+            "give a metric of what it predicts"
+        ) from error
     try:
         return float(score)
     except (TypeError, ValueError) as error:
         raise TypeError(f"scoring={scorer!r} gave {score!r}, which is no number") from error
+
+
+def _unanswered(scorer: Any, estimator: Any, error: AttributeError) -> tuple[str, ...]:
+    """What a scorer asks of replayed answers that are not there; empty where it failed otherwise."""
+    if not isinstance(estimator, Replay):
+        return ()
+    if error.obj is estimator:
+        return (error.name,)
+    asked = getattr(scorer, "_response_method", ())
+    asked = (asked,) if isinstance(asked, str) else tuple(asked)
+    return () if any(hasattr(estimator, method) for method in asked) else asked
 
 
 class GenericObjective(Objective):

@@ -104,3 +104,22 @@ def test_l0_program_on_a_large_network(digits):
     net = MLPClassifier((4,), max_iter=100, tol=0.1, random_state=0).fit(wide, digits[1][:100])
     with pytest.raises(ValueError, match="for small layers: 256 weights on 90 rows"):
         MLPPruner(FrozenEstimator(net), method="l0_program").fit(wide, digits[1][:100])
+
+
+@pytest.mark.parametrize("at", ["ensprune.mlp.pruner.finetune", "ensprune.mlp.pruner.error_on"])
+def test_an_interrupt_leaves_the_pruner_as_it_was(digits, digits_net, monkeypatch, at):
+    X, y = digits[0][:200], digits[1][:200]
+    pruner = MLPPruner(FrozenEstimator(digits_net), 0.5, n_steps=1, random_state=0)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    for fitted in (False, True):
+        if fitted:
+            pruner.fit(X, y)
+        before = dict(vars(pruner))
+        with monkeypatch.context() as context:
+            context.setattr(at, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                pruner.fit(X[:, ::-1], y)
+        assert vars(pruner) == before

@@ -76,7 +76,7 @@ def _unanswered(scorer: Any, estimator: Any, error: AttributeError) -> tuple[str
     if not isinstance(estimator, Replay):
         return ()
     if error.obj is estimator:
-        return (error.name,)
+        return (str(error.name),)
     asked = getattr(scorer, "_response_method", ())
     asked = (asked,) if isinstance(asked, str) else tuple(asked)
     return () if any(hasattr(estimator, method) for method in asked) else asked

@@ -64,16 +64,17 @@ def labelled_rows(
     for given, name in ((X, "X"), (y, "y")):
         if getattr(getattr(given, "dtype", None), "kind", None) == "c":
             raise ValueError(f"Complex data not supported: {name}{suffix} holds complex numbers")
-    y = _labels_or_values(y, f"y{suffix}")
+    y = labels_or_values(y, f"y{suffix}")
     X, y = indexable(X, y)
     if len(y) == 0:
         raise ValueError(f"X{suffix} has no rows; give at least one")
     if sample_weight is not None:
-        sample_weight = _row_weights(sample_weight, X, f"sample_weight{suffix}")
+        sample_weight = row_weights(sample_weight, X, f"sample_weight{suffix}")
     return X, y, sample_weight
 
 
-def _labels_or_values(y: Any, name: str) -> np.ndarray:
+def labels_or_values(y: Any, name: str) -> np.ndarray:
+    """One label or value for each row; every row has one."""
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
     if y.dtype == object and pd.isna(y).any():
@@ -81,7 +82,8 @@ def _labels_or_values(y: Any, name: str) -> np.ndarray:
     return y
 
 
-def _row_weights(given: Any, X: Any, name: str) -> np.ndarray:
+def row_weights(given: Any, X: Any, name: str) -> np.ndarray:
+    """Weights of the rows, one of them above 0 at least."""
     wanted = f"{name} must hold a number of 0 or more for each of the {_num_samples(X)} rows"
     if getattr(getattr(given, "dtype", None), "kind", None) == "c":
         raise ValueError(f"{wanted}, got complex numbers")

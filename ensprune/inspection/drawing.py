@@ -23,13 +23,18 @@ def axes_for(display: Any, ax: Any, **figure: Any) -> Any:
     ------
     ImportError
         If matplotlib is not installed.
+    TypeError
+        If ``ax`` is something else.
     """
-    if ax is not None:
-        return ax
     try:
         from matplotlib import pyplot as plt
+        from matplotlib.axes import Axes
     except ImportError as error:
         raise _missing(f"{type(display).__name__}.plot") from error
+    if isinstance(ax, Axes):
+        return ax
+    if ax is not None:
+        raise TypeError(f"ax={ax!r} is no matplotlib Axes; give one, or None for a new figure")
     return plt.subplots(layout="constrained", **figure)[1]
 
 

@@ -85,7 +85,7 @@ class KappaErrorDisplay:
             If nothing is out of bag.
         """
         company = Company.of(estimator)
-        problem = company.on_rows(X, y, out_of_bag, n_jobs)
+        problem = company.on_rows(X, y, out_of_bag, n_jobs, cls.__name__)
         ballots = company.ballots(problem, cls.__name__)
         return cls(pairwise_kappa(ballots), 1.0 - ballots.accuracy, company.kept).plot(ax=ax)
 

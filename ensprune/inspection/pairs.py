@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..arguments import N_JOBS, labelled_rows
 from ..judging import members_of
 from ..members.base import Members, open_members
 from ..members.reading import read_members
@@ -62,7 +63,7 @@ class Company:
         kept = None if off_path(pruner) else pruner.selected_
         return cls(type(full).__name__, members, kept)
 
-    def on_rows(self, X: Any, y: Any, out_of_bag: bool, n_jobs: int | None) -> Problem:
+    def on_rows(self, X: Any, y: Any, out_of_bag: bool, n_jobs: int | None, caller: str) -> Problem:
         """The members' outputs on some rows, with a target where there is one.
 
         Raises
@@ -71,6 +72,16 @@ class Company:
             If ``out_of_bag`` is asked of an ensemble that leaves no rows out, or on other rows
             than it was trained on.
         """
+        validate_parameter_constraints(
+            {"out_of_bag": ["boolean"], "n_jobs": N_JOBS},
+            {"out_of_bag": out_of_bag, "n_jobs": n_jobs},
+            caller_name=caller,
+        )
+        if y is None:
+            if _num_samples(X) == 0:
+                raise ValueError("X has no rows; give at least one")
+        else:
+            X, y, _ = labelled_rows(X, y)
         mask = None
         if out_of_bag:
             mask = self.members.out_of_bag(_num_samples(X))
@@ -83,10 +94,9 @@ class Company:
         outputs = read_members(self.members, X, n_jobs)
         if y is None:  # nothing is compared with it
             y = combiner.predict(outputs)
-        check_consistent_length(X, y)
         return Problem(
             outputs=outputs,
-            y=column_or_1d(y),
+            y=y,
             combiner=combiner,
             objective=make_objective(None, combiner),
             costs=np.ones(len(outputs)),

@@ -66,7 +66,7 @@ class PruningPathDisplay:
                     f"{list(first.units)} and of {curve.metric} against {list(curve.units)}; "
                     "draw together what has the same metric and units"
                 )
-        if x is not None and x not in first.units:
+        if x is not None and x not in list(first.units):
             raise ValueError(f"x={x!r} is no unit of this path; give one of {list(first.units)}")
         self.x = next(iter(first.units)) if x is None else x
 
@@ -122,6 +122,11 @@ class PruningPathDisplay:
         -------
         PruningPathDisplay
         """
+        if not isinstance(pruners, Mapping | Iterable):
+            raise TypeError(
+                f"pruners={pruners!r} is no collection; give a list of fitted pruners, or a mapping "
+                "of names to them"
+            )
         if not isinstance(pruners, Mapping):
             pruners = _named(list(pruners))
         if not pruners:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _num_samples
 
+from ..arguments import labels_or_values, row_weights
 from ..reporting import ROWS
 from .intervals import Estimate, compared, with_interval
 from .measuring import pickled_bytes, seconds_to_predict
@@ -257,11 +258,11 @@ def _remark_on_load() -> str:
 
 
 def _checked(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-    check_consistent_length(X, y, sample_weight)
+    check_consistent_length(X, y)
     if getattr(y, "ndim", 1) == 1 or y.shape[1] == 1:
-        y = column_or_1d(y)
+        y = labels_or_values(y, "y")
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = row_weights(sample_weight, X, "sample_weight")
     return y, sample_weight
 
 

@@ -56,7 +56,7 @@ class MemberSimilarityDisplay:
         measure: str = "agreement",
         order: str = "cluster",
     ):
-        if measure not in _MEASURES:
+        if measure not in list(_MEASURES):
             raise ValueError(f"measure={measure!r} is unknown; give one of {list(_MEASURES)}")
         if order not in _ORDERS:
             raise ValueError(f"order={order!r} is unknown; give one of {list(_ORDERS)}")
@@ -120,7 +120,7 @@ class MemberSimilarityDisplay:
         if measure != "auto":
             cls(np.empty((0, 0)), None, measure, order)  # names a mistake before the work
         company = Company.of(estimator)
-        problem = company.on_rows(X, y, out_of_bag, n_jobs)
+        problem = company.on_rows(X, y, out_of_bag, n_jobs, cls.__name__)
         combiner = problem.combiner
         if measure == "auto":
             # A single stage of boosting, alone or inside another ensemble, hardly decides a label.

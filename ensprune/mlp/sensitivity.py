@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ensprune.mlp.criteria import NEEDS_GRADIENTS, weight_scores
+from ensprune.arguments import N_JOBS, RANDOM_STATE, as_scorer, labels_or_values
+from ensprune.mlp.criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
 from ensprune.mlp.network import (
     absolute_gradients,
     check_is_mlp,
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@validate_params(
+    {
+        "max_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": N_JOBS,
+        "random_state": RANDOM_STATE,
+    },
+    prefer_skip_nested_validation=False,
+)
 def sensitivity(
     estimator: Any,
     X: Any,
@@ -81,20 +92,27 @@ def sensitivity(
     check_is_mlp(estimator)
     check_is_fitted(estimator)
     check_weights_are_dense_and_finite(estimator)
-    grid = check_sparsity(list(sparsities), len(sparsities), "layer", "values in sparsities")
-    check_labels_known(estimator, np.asarray(y))
+    values = list(sparsities) if isinstance(sparsities, Iterable) else []
+    if not values:
+        raise ValueError(f"sparsities={sparsities!r} must be a sequence of floats in [0, 1).")
+    try:
+        grid = check_sparsity(values, len(values), "layer", "values in sparsities")
+    except ValueError as error:
+        raise ValueError(f"sparsities={sparsities!r}: {error}") from error
+    y = np.asarray(y) if np.ndim(y) == 2 else labels_or_values(y, "y")
+    check_labels_known(estimator, y)
     rng = check_random_state(random_state)
     rows = check_array(X, dtype=np.float64, input_name="X")
     sample = rng.permutation(len(rows))[:max_samples]
     inputs = layer_inputs(estimator, rows[sample])
     gradients: list[Any] = [None] * len(estimator.coefs_)
-    if criterion in NEEDS_GRADIENTS:
-        gradients = absolute_gradients(inputs, deltas(estimator, inputs, np.asarray(y)[sample]))
+    if criterion in WEIGHT_CRITERIA and criterion in NEEDS_GRADIENTS:
+        gradients = absolute_gradients(inputs, deltas(estimator, inputs, y[sample]))
     scores = [
         weight_scores(W, A, G, criterion, random_state=rng)
         for W, A, G in zip(estimator.coefs_, inputs, gradients)
     ]
-    score = check_scoring(estimator, scoring=scoring)
+    score = check_scoring(estimator) if scoring is None else as_scorer(scoring, estimator)
     sizes = [s.size for s in scores]
     highest = max(grid, default=0.0)
     if round(highest * max(sizes)) >= max(sizes):

@@ -152,7 +152,7 @@ NO_WORDS: list[Any] = [
 ]
 
 
-def _bad_rows(X: np.ndarray) -> list[Any]:
+def bad_rows(X: np.ndarray) -> list[Any]:
     return [
         None,
         7,
@@ -175,11 +175,11 @@ def _bad_rows(X: np.ndarray) -> list[Any]:
     ]
 
 
-def _other_columns(X: np.ndarray) -> list[Any]:
+def other_columns(X: np.ndarray) -> list[Any]:
     return [X[:, :2], np.hstack([X, X])]
 
 
-def _bad_labels(y: np.ndarray) -> list[Any]:
+def bad_labels(y: np.ndarray) -> list[Any]:
     return [
         None,
         7,
@@ -200,11 +200,11 @@ def _bad_labels(y: np.ndarray) -> list[Any]:
     ]
 
 
-def _bad_classes(y: np.ndarray) -> list[Any]:
+def bad_classes(y: np.ndarray) -> list[Any]:
     return [y + 5, np.where(np.arange(len(y)) == 3, 9, y), y.astype(str)]
 
 
-def _bad_weights(n: int) -> list[Any]:
+def bad_weights(n: int) -> list[Any]:
     ones = np.ones(n)
     return [
         "heavy",
@@ -332,11 +332,11 @@ def _calls_on(name: str) -> list[Call]:
     task, make = ENSEMBLES[name]
     X, y = rows(task)
     ensemble = fitted(name)
-    labels = _bad_labels(y)
-    unknown = _bad_classes(y) if task == "binary" else [np.full(len(y), "a")]
+    labels = bad_labels(y)
+    unknown = bad_classes(y) if task == "binary" else [np.full(len(y), "a")]
     # To a fitted ensemble these are bad as well.
-    on_fit = {"X": _bad_rows(X), "y": labels, "sample_weight": _bad_weights(len(y))}
-    on_rows = on_fit | {"X": _bad_rows(X) + _other_columns(X), "y": labels + unknown}
+    on_fit = {"X": bad_rows(X), "y": labels, "sample_weight": bad_weights(len(y))}
+    on_rows = on_fit | {"X": bad_rows(X) + other_columns(X), "y": labels + unknown}
     good_rows: Values = {"X": [X], "y": [y], "sample_weight": [None, np.ones(len(y))]}
     frozen = {"estimator": [FrozenEstimator(ensemble)]}
     calls = [
@@ -358,8 +358,8 @@ def _calls_on(name: str) -> list[Call]:
             f"EnsemblePruner({name}, X_val)",
             _pruner,
             GOOD | good_rows | frozen | {"X_val": [X], "y_val": [y], "sample_weight_val": [None]},
-            {"X_val": (_bad_rows(X) + _other_columns(X))[1:], "y_val": (labels + unknown)[1:]}
-            | {"sample_weight_val": _bad_weights(len(y)), "validation": ["oob"]},
+            {"X_val": (bad_rows(X) + other_columns(X))[1:], "y_val": (labels + unknown)[1:]}
+            | {"sample_weight_val": bad_weights(len(y)), "validation": ["oob"]},
             {"X_val": ("X", *ROWS), "y_val": ("y", *LABELS), "sample_weight_val": ("weight",)},
         ),
     ]
@@ -399,7 +399,7 @@ def _calls_on(name: str) -> list[Call]:
             f"distill({name})",
             distill,
             fitted_words | {"X": [X], "student": [student], "n_augment": [0, 5]},
-            {"X": _bad_rows(X)[:3], "n_augment": [-1, 1.5, None, "all", np.nan, [], NOTHING, True]}
+            {"X": bad_rows(X)[:3], "n_augment": [-1, 1.5, None, "all", np.nan, [], NOTHING, True]}
             | {"student": [None, wrong, "tree", 3, NOTHING, DecisionTreeClassifier]}
             | {"estimator": NOT_ENSEMBLES, "random_state": BAD["random_state"]},
             WORDS,
@@ -477,7 +477,7 @@ def _network_calls() -> list[Call]:
     calls = []
     for task in ("binary", "regression"):
         X, y = rows(task)
-        labels = _bad_labels(y)[:7] + _bad_labels(y)[9:]
+        labels = bad_labels(y)[:7] + bad_labels(y)[9:]
 
         def run(X: Any, y: Any, estimator: Any, **given: Any) -> Any:
             fit = {name: given.pop(name) for name in ("X_val", "y_val") if name in given}
@@ -491,7 +491,7 @@ def _network_calls() -> list[Call]:
                 | {"sparsity": [0.5, 0.3], "n_steps": [1, 2], "finetune_epochs": [0, 1]},
                 {
                     "estimator": NOT_ENSEMBLES,
-                    "X": _bad_rows(X) + _other_columns(X),
+                    "X": bad_rows(X) + other_columns(X),
                     "y": labels,
                     "sparsity": [1.0, -0.1, 2, np.nan, None, [0.5], [], True, *NO_NUMBERS],
                     "criterion": [*NO_WORDS, None],

@@ -15,6 +15,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from .bad_arguments import Call, calls
+from .bad_inspections import inspections
 
 N_CASES = int(os.environ.get("ENSPRUNE_FUZZ", "2400"))
 N_PARTS = 8
@@ -23,7 +24,7 @@ SECONDS = 5.0
 
 def draw(rng: random.Random) -> tuple[Call, dict, list[str]]:
     """A call, its arguments, and which of them are bad: one to three."""
-    call = rng.choice(calls())
+    call = rng.choice(calls() + inspections())
     n_bad = min(len(call.bad), rng.choice((1, 1, 2, 3)))
     bad = rng.sample(sorted(call.bad), n_bad)
     arguments = {name: rng.choice(values) for name, values in call.good.items()}

@@ -6,6 +6,7 @@ array of the same values.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 
 import joblib
@@ -34,6 +35,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier, XGBRegressor
 
 from ensprune import EnsemblePruner, prune
+from ensprune.selectors.base import _registry
 
 from .families import FAMILIES, Family, data
 
@@ -47,6 +49,7 @@ def _kinds() -> list[Family]:
 
 
 KINDS = _kinds()
+FOREST = next(f for f in FAMILIES if f.id == "forest-leaf5-multiclass")
 # Naive Bayes adds up in another order where the rows lie otherwise in memory: another ensemble.
 SAME_FIT = [f for f in KINDS if f.id != "boosting-init-binary"]
 DENSE_ONLY = ("hist", "boosting-init", "bagging-missed", "voting", "stacking")
@@ -138,6 +141,51 @@ def test_sparse_rows_change_nothing(family: Family, form):
     pruner = EnsemblePruner(FrozenEstimator(family.make().fit(rows, y)), target_size=3)
     plain = clone(pruner).fit(X, y)
     _assert_same(family, pruner.fit(rows, y), plain, rows, X)
+
+
+FORMS = DENSE | {"list": lambda X, _: X.tolist()}
+# Each selector, and what else looks at rows.
+SEARCHES = {name: {"selector": name} for name in sorted(_registry)} | {
+    "held-out": {"validation": 0.4},
+    "certified": {"target_size": "auto", "tolerance": 0.2, "confidence": 0.6},
+    "weights-refined": {"refine": "weights"},
+    "leaves-refined": {"refine": "leaves"},
+}
+
+
+def _search(search: str, ensemble) -> EnsemblePruner:
+    return EnsemblePruner(ensemble, **{"target_size": 3, "random_state": 0} | SEARCHES[search])
+
+
+@cache
+def _searched(search: str):
+    X, y = _rows(FOREST)
+    return _search(search, FOREST.make()).fit(X, y)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_search_takes_every_form(search, form, tmp_path):
+    X, y = _rows(FOREST)
+    rows = FORMS[form](X, tmp_path)
+    pruner = _search(search, FOREST.make()).fit(rows, y.tolist() if form == "list" else y)
+    _assert_same(FOREST, pruner, _searched(search), rows, X)
+
+
+@cache
+def _searched_frozen(search: str):
+    X, y = _rows(FOREST)
+    forest = FrozenEstimator(FOREST.make().fit(sp.csr_matrix(X), y))
+    return _search(search, forest).fit(X, y)
+
+
+@pytest.mark.parametrize("form", SPARSE)
+@pytest.mark.parametrize("search", [search for search in SEARCHES if search != "held-out"])
+def test_every_search_takes_sparse_rows(search, form):
+    X, y = _rows(FOREST)
+    plain = _searched_frozen(search)
+    rows = SPARSE[form](X)
+    _assert_same(FOREST, clone(plain).fit(rows, y), plain, rows, X)
 
 
 @pytest.mark.parametrize(

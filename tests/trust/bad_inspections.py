@@ -102,7 +102,7 @@ def _displays() -> list[Call]:
     good = {"X": [X], "y": [y], "ax": [None]}
     on_rows = {"X": bad_rows(X) + other_columns(X), "y": bad_labels(y)[1:] + bad_classes(y)}
     company = {
-        "estimator": NOT_ENSEMBLES + [pruned("network")],
+        "estimator": [*NOT_ENSEMBLES, pruned("network")],
         "out_of_bag": [None, "yes", 2, [], NOTHING],
         "n_jobs": N_JOBS,
         "ax": NO_AXES,
@@ -121,7 +121,7 @@ def _displays() -> list[Call]:
             "KappaErrorDisplay",
             _drawn(KappaErrorDisplay.from_estimator),
             good | {"estimator": [pruned("forest")]},
-            on_rows | company | {"estimator": NOT_ENSEMBLES + [fitted("xgboost")]},
+            on_rows | company | {"estimator": [*NOT_ENSEMBLES, fitted("xgboost")]},
             WORDS | {"estimator": ("classifier",)},
         ),
         Call(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from inspect import signature
 
 import numpy as np
 import pytest
 from families import FAMILIES, data, fitted
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import brier_score_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
@@ -250,7 +252,9 @@ def test_unknown_selectors_are_refused():
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss", "neg_brier_score", "roc_auc_ovr"])
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_a_member_without_weight_is_no_choice_alone(scoring, direction):
-    X, y = data("multiclass")
+    # Before scikit-learn 1.7 the Brier score is of two classes, 0 and 1.
+    two = scoring == "neg_brier_score" and "labels" not in signature(brier_score_loss).parameters
+    X, y = data("binary" if two else "multiclass", integer_labels=two)
     voting = VotingClassifier(
         [
             ("tree", DecisionTreeClassifier(max_depth=3, random_state=0)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-from pathlib import Path
 
 from mutmut.configuration import config
 from mutmut.mutation.file_mutation import mutate_file_contents

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
-from .xgboost_margins import as_dense, can_read, margins
+from .xgboost_margins import as_dense, can_read, free_waiting_threads, margins
 from .xgboost_model import (
     Layout,
     cut,
@@ -35,7 +37,10 @@ from .xgboost_model import (
     with_leaf_values,
 )
 
-_ROWS = 1536  # predicted at once: a call costs the time of some 100 rows, too many leave the cache
+# Rows predicted at once: a call costs the time of some 100 rows, too many values leave the cache.
+_ROWS = 2048
+_VALUES = 2**20
+_HUGE_PAGE = 2**21  # bytes
 _BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
 
 _LOGISTIC = ("binary:logistic", "reg:logistic")
@@ -231,13 +236,13 @@ class XGBoostMembers(Members, HasLeaves):
 
         threads = self._layout.runtime["nthread"] if n_jobs is None else n_jobs
         threads = effective_n_jobs(threads or -1)
-        # Single-threaded predictions side by side: turning their result samples-last is then
-        # parallel as well, and happens while the result is in cache.
-        turns = max(1, -(-n_samples // (_ROWS * threads)))  # equal shares for all threads
+        most = max(_BLOCK, min(_ROWS, _VALUES // prod(arranged)))
+        turns = max(1, -(-n_samples // (most * threads)))  # equal shares for all threads
         size = max(_BLOCK, -(-n_samples // (turns * threads)))
-        batches = gen_batches(n_samples, size) if n_samples else ()
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, batches))
+        batches = list(gen_batches(n_samples, size)) if n_samples else []
+        # Threads that are the first to write to the same huge page would each make one.
+        result.reshape(-1)[:: _HUGE_PAGE // result.itemsize] = 0
+        _side_by_side(fill, batches, min(threads, len(batches)))
         return result
 
     def _leaf_booster(self, indices: Indices | None) -> xgboost.Booster:
@@ -449,6 +454,37 @@ class XGBoostMembers(Members, HasLeaves):
         if factor is None or classes is None or not isinstance(self._link, Logistic):
             return None
         return np.where(y == classes[1], factor, 1.0)
+
+
+def _side_by_side(fill: Callable[[slice], None], batches: Sequence[slice], threads: int) -> None:
+    """Call ``fill`` on each of the batches, in this thread and ``threads - 1`` others.
+
+    Single-threaded predictions side by side: turning their result samples-last is then parallel as
+    well, and happens while the result is in cache. This thread takes its share because XGBoost
+    keeps memory for it from one call to the next.
+    """
+    waiting = deque(batches)
+
+    def work() -> None:
+        while True:
+            try:
+                rows = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                fill(rows)
+            except BaseException:  # nobody begins what nobody will see
+                waiting.clear()
+                raise
+
+    if threads < 2:
+        return work()
+    free_waiting_threads()
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
+        other.result()
 
 
 open_members.register(xgboost.XGBModel, XGBoostMembers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 import xgboost
 
 from ensprune.members import open_members
-from ensprune.members.xgboost_margins import as_dense, can_read, margins
+from ensprune.members.xgboost import _side_by_side
+from ensprune.members.xgboost_margins import as_dense, can_read, free_waiting_threads, margins
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 5))
@@ -115,3 +118,31 @@ def test_frames_and_arrays_have_the_same_outputs(model):
 def test_an_error_of_xgboost_is_raised():
     with pytest.raises(xgboost.core.XGBoostError):
         margins(xgboost.Booster(), X, np.nan)
+
+
+def test_predictions_go_on_where_waiting_threads_were_freed():
+    model = xgboost.XGBClassifier(n_estimators=7, max_depth=3, n_jobs=2).fit(X, Y)
+    expected = model.predict_proba(X)
+    for _ in range(3):
+        free_waiting_threads()
+        np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("fails_here", [True, False])
+def test_an_error_in_any_thread_is_raised_and_the_rest_is_left(fails_here):
+    here = threading.get_ident()
+    done = []
+
+    def fill(rows):
+        if (threading.get_ident() == here) == fails_here:
+            raise RuntimeError("these rows")
+        time.sleep(0.01)
+        done.append(rows)
+
+    batches = [slice(i, i + 1) for i in range(100)]
+    with pytest.raises(RuntimeError, match="these rows"):
+        _side_by_side(fill, batches, 2)
+    assert len(done) < 10
+    threads = {thread.ident for thread in threading.enumerate()}
+    _side_by_side(done.append, batches, 2)
+    assert {thread.ident for thread in threading.enumerate()} == threads

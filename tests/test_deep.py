@@ -99,6 +99,21 @@ def test_fitting_and_pruning_a_stack_in_one_go():
     assert pruner.at(4).predict(X).shape == (len(X),)
 
 
+def test_rows_without_an_error_do_not_end_the_search_at_one_tree():
+    # Every tree of either forest separates the classes, so each alone is right on every row.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    X[:, 0] += 10 * np.sign(X[:, 0])
+    y = X[:, 0] > 0
+    forests = [RandomForestClassifier(20, max_features=None, random_state=s) for s in range(2)]
+    voting = VotingClassifier([("a", forests[0]), ("b", forests[1])], voting="soft")
+    pruner = EnsemblePruner(voting, target_size=0.25, scoring="accuracy", deep=True, random_state=0)
+    pruner.fit(X, y)
+    assert pruner.selector_result_.objective_value == pytest.approx(1.0)
+    assert pruner.path_[-1].size == 10
+    assert pruner.selector_result_.status == "complete"
+
+
 def test_deep_changes_nothing_where_nothing_is_inside():
     _, X, y = nested("voting-soft-binary")
     forest = RandomForestClassifier(12, random_state=0)

@@ -28,7 +28,7 @@ Allocation = tuple[int, ...]
 _OUT = -1
 
 # (score, minus the squared error): what is asked for, and what decides between equals.
-Value = tuple[float, float]
+Value = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class AllocationSelector(Selector):
 
     Notes
     -----
-    A step must improve the metric or the squared error of the outer ensemble, so a budget need not
-    be spent. A final estimator (stacking) sees the pruned members' predictions; it is refitted
+    A step must improve the metric or the squared error of the outer ensemble; at the end, steps
+    that leave the metric as it is are taken as well. So a budget need not be spent. A final estimator (stacking) sees the pruned members' predictions; it is refitted
     when one of its base learners is dropped entirely.
     """
 
@@ -221,7 +221,23 @@ class _Judge:
             visited.append(state)
         if visited:
             visited.append(self._exchanged(state, self._problem.budget))
+            visited.extend(self._filled(visited[-1]))
         return visited
+
+    def _filled(self, state: Allocation) -> Iterator[Allocation]:
+        """On to the budget while the metric gets no worse, though the squared error does.
+
+        A metric that counts errors cannot tell apart what errs on the same few rows; a tree that
+        does as well as twenty there is not as good as twenty.
+        """
+        while moves := list(self.advances(state)):
+            best = moves[0]
+            for move in moves[1:]:
+                best = move if self._better(move, best) else best
+            if _beats(self.value(state)[:1], self.value(best)[:1]):
+                return
+            state = best
+            yield state
 
     def only_whole(self, selector: Selector) -> list[Allocation]:
         """What the selector makes of the outer ensemble when nothing inside is pruned."""

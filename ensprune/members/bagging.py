@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,11 +14,11 @@ from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..combiner import Combiner, Indices, LinearCombiner
-from ..link import Identity, Logistic, Probability, Softmax
+from ..link import Logistic, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.cart import cut_carts, read_cart
+from .average import STALE, AverageMembers
 from .base import Members, map_members, open_members, shallow_copy
-from .forest import STALE
 from .leaves import Leaves, TreeNodes, gather, positions
 from .nested import Place, nested
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
@@ -29,12 +29,11 @@ from .trees import (
     nodes_of,
     own_scales,
     weighed,
-    weights_in,
     with_values,
 )
 
 
-class BaggingMembers(Members, HasLeaves):
+class BaggingMembers(AverageMembers, HasLeaves):
     """Base estimators on their own rows and columns; the prediction is their mean.
 
     A base classifier without ``predict_proba`` votes: its output is one-hot. One that missed a
@@ -50,22 +49,6 @@ class BaggingMembers(Members, HasLeaves):
             raise ValueError(_several_targets(bagging, first.n_outputs_))
         super().__init__(bagging)
         self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
-
-    @property
-    def n_members(self) -> int:
-        return len(self.estimator.estimators_)
-
-    @property
-    def combiner(self) -> Combiner:
-        classes = getattr(self.estimator, "classes_", None)
-        link = Identity() if classes is None else Probability()
-        return LinearCombiner("mean", link, classes, self.n_members, self._weights)
-
-    @property
-    def _weights(self) -> np.ndarray | None:
-        """Weights that an earlier cut gave the members, None if they all weigh the same."""
-        weights = weights_in(self.estimator.estimators_)
-        return None if (weights == weights[0]).all() else weights
 
     def outputs(
         self,
@@ -132,9 +115,6 @@ class BaggingMembers(Members, HasLeaves):
 
     def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
         return shallow_copy(smaller, estimators_=estimators)
-
-    def parts(self) -> Iterable[Any]:
-        return self.estimator.estimators_
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

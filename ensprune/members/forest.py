@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,18 @@ from sklearn.ensemble import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ..combiner import Combiner, Indices, LinearCombiner
-from ..link import Identity, Probability
+from ..combiner import Indices
 from ..trees import Tree, TreeCut
 from ..trees.cart import cut_carts, read_cart
-from .base import Members, open_members, shallow_copy
+from .average import STALE, AverageMembers
+from .base import open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
 from .sampling import unseen_rows
-from .trees import leaf_outputs, nodes_of, own_scales, weighed, weights_in, with_values
-
-# Computed from the rows the whole forest left out: meaningless for some of its trees.
-STALE = ("oob_score_", "oob_decision_function_", "oob_prediction_")
+from .trees import leaf_outputs, nodes_of, own_scales, weighed, with_values
 
 
-class ForestMembers(Members, HasLeaves):
+class ForestMembers(AverageMembers, HasLeaves):
     """The trees of a forest: outputs are leaf values, the prediction is their mean."""
 
     def __init__(self, forest: Any):
@@ -41,22 +38,6 @@ class ForestMembers(Members, HasLeaves):
                 "needs a single one: fit one ensemble per target"
             )
         super().__init__(forest)
-
-    @property
-    def n_members(self) -> int:
-        return len(self.estimator.estimators_)
-
-    @property
-    def combiner(self) -> Combiner:
-        classes = getattr(self.estimator, "classes_", None)
-        link = Identity() if classes is None else Probability()
-        return LinearCombiner("mean", link, classes, self.n_members, self._weights)
-
-    @property
-    def _weights(self) -> np.ndarray | None:
-        """Weights that an earlier cut gave the trees, None if they all weigh the same."""
-        weights = weights_in(self.estimator.estimators_)
-        return None if (weights == weights[0]).all() else weights
 
     def outputs(
         self,
@@ -77,9 +58,6 @@ class ForestMembers(Members, HasLeaves):
             for t, out in zip(chosen, result, strict=True)
         )
         return result
-
-    def parts(self) -> Iterable[Any]:
-        return self.estimator.estimators_
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)

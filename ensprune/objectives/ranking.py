@@ -161,8 +161,8 @@ def _curve(
 
 def _sorted(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keys in which equal scores are equal, greatest first, and their samples' labels."""
-    if scores.dtype == np.float64 and scores.min() < 0:
-        # Of 64 bits none is left for the label.
+    if scores.min() < 0:
+        # Of the bits none is left for the label.
         order = np.argsort(-scores)
         return scores[order], positive[order]
     # Non-negative floats are in the order of their bits; adding 0 turns -0 into 0.

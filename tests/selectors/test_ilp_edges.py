@@ -16,7 +16,11 @@ from ensprune.objectives import Accuracy
 from ensprune.selectors import ILPSelector
 from ensprune.selectors.ilp import run as ilp_run
 from ensprune.selectors.ilp.enumeration import RightSets
+from ensprune.selectors.ilp.evidence import Evidence
+from ensprune.selectors.ilp.formulation import RecallFloors
+from ensprune.selectors.ilp.linear import AccuracyFormulation
 from ensprune.selectors.ilp.program import Program
+from ensprune.selectors.ilp.rules import make_rules
 from ensprune.selectors.ilp.solver import make_solver, solve
 
 _spec = importlib.util.spec_from_file_location(
@@ -80,20 +84,43 @@ def test_balanced_accuracy_counts_every_class_alike(seed):
     assert result.objective_value == pytest.approx(best)
 
 
+def nearly_right():
+    """Four members that miss a tie by their last bits, two that are right of some samples."""
+    problem = cases.classification(n_classes=2, n_samples=12, n_members=6, budget=2)
+    labels, samples = cases.positions(problem), np.arange(12)
+    outputs = np.full((6, 2, 12), 0.5, dtype=np.float32)
+    outputs[:4, labels, samples] -= 2.0**-25 * np.arange(1, 5)[:, None]
+    outputs[4, labels, samples] = np.where(samples < 8, 0.75, 0.25)
+    outputs[5, labels, samples] = np.where(samples < 8, 0.25, 0.75)
+    return replace(problem, outputs=outputs)
+
+
 @pytest.mark.usefixtures("search")
 def test_a_sample_that_is_wrong_by_the_last_bit_is_wrong():
-    # A margin of -6e-8 is within a solver's tolerance.
-    problem = cases.classification(n_classes=2, n_samples=12, n_members=6, budget=2)
-    short = np.float32(0.5) - np.float32(2**-25)
-    outputs = np.full((6, 2, 12), 0.5, dtype=np.float32)
-    labels = cases.positions(problem)
-    outputs[:4, labels, np.arange(12)] = short
-    outputs[4:, labels, np.arange(12)] = np.where(np.arange(12) < 5, 0.75, 0.25)
-    problem = replace(problem, outputs=outputs)
-    result = ILPSelector("accuracy", time_limit=10).select(problem).result
-    best = -cases.best_loss(problem, "accuracy")
-    assert result.objective_value == pytest.approx(best)
+    result = ILPSelector("accuracy", time_limit=10).select(nearly_right()).result
+    assert result.objective_value == pytest.approx(8 / 12)
     assert result.status == "optimal"
+
+
+def test_what_a_solver_claims_within_its_tolerance_is_forbidden():
+    problem = nearly_right()
+    rules = make_rules(problem, None, None, None)
+    form = AccuracyFormulation(Evidence(problem), rules, RecallFloors())
+    program = form.program(2)
+    short = np.arange(6) < 2
+    honest = program.fill(short)
+    assert program.violation(honest) < 1e-9
+    # Within a solver's tolerance the samples that win ties are right.
+    lies = np.arange(len(honest)) >= 6  # columns of samples come last
+    lies &= [program.violation(np.maximum(honest, one)) < 1e-6 for one in np.eye(len(honest))]
+    assert lies.any()
+    claimed = np.where(lies, 1.0, honest)
+    assert program.repair(short, claimed)
+    assert program.violation(claimed) > 0.5
+    assert program.violation(honest) < 1e-9
+    best = program.fill(np.isin(np.arange(6), [0, 4]))
+    assert program.violation(best) < 1e-9
+    assert not program.repair(np.isin(np.arange(6), [0, 4]), best)
 
 
 @pytest.mark.parametrize("formulation", ["squared_error", "pairwise"])

@@ -55,8 +55,9 @@ def standard_error(
     if metric is root_mean_squared_error:
         return se / (2 * np.sqrt(mean)) if mean > 0 else 0.0
     if metric is r2_score:
-        variance = share @ (y - share @ y) ** 2
-        return se / variance if variance > 0 else float("nan")
+        if np.ptp(y[share > 0]) == 0:  # nothing varies, whatever rounding makes of it
+            return float("nan")
+        return se / float(share @ (y - share @ y) ** 2)
     return se
 
 

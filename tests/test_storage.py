@@ -1,0 +1,49 @@
+"""Arrays in files: the same values, and a full or broken disk told apart."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ensprune.storage import columns_of, is_on_disk, members_of, on_disk, release
+
+
+def test_parts_of_an_array_in_a_file_are_in_files():
+    values = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    filed = on_disk(values.shape)
+    filed[...] = values
+    release(filed)
+    for part, expected in (
+        (columns_of(filed, np.array([0, 3])), values[:, :, [0, 3]]),
+        (members_of(filed, [1]), values[[1]]),
+    ):
+        assert is_on_disk(part)
+        np.testing.assert_array_equal(part, expected)
+    assert not is_on_disk(columns_of(values, np.array([1])))
+    assert not is_on_disk(members_of(values, [0]))
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(OSError, match="need 96 bytes in .*, which has 10 left; .*TMPDIR") as caught:
+        on_disk((2, 3, 4))
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_disk_that_fails_otherwise_is_not_called_full(monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "posix_fallocate", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        on_disk((2, 3, 4))
+
+
+def test_a_system_that_cannot_reserve_room_does_without(monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate")
+    assert not on_disk((2, 3, 4)).any()

@@ -150,3 +150,18 @@ def test_a_fitted_model_cannot_be_retrained():
         EnsemblePruner(FrozenEstimator(fitted), 4, retrain=True).fit(X, y)
     with pytest.raises(ValueError, match="give EnsemblePruner the unfitted model"):
         prune(fitted, X, y, target_size=4, retrain=True)
+
+
+def test_where_no_new_round_fits_the_budget_the_cut_stays():
+    # One step explains it all: the first stages are stumps, the rest single leaves.
+    X, _ = regression()
+    y = (X[:, 0] > 0) + np.random.default_rng(0).normal(scale=0.01, size=len(X))
+    stumps = GradientBoostingRegressor(
+        n_estimators=20, learning_rate=0.5, ccp_alpha=0.001, random_state=0
+    )
+    pruner = EnsemblePruner(stumps, 1, cost="nodes", retrain=True, random_state=0).fit(X, y)
+    assert pruner.n_members_ == pruner.cost_pruned_ == 1
+    assert pruner.retrained_.kept == "cut"
+    assert pruner.retrained_.scores == {}
+    assert "no retrained round fits the budget" in str(pruner.retrained_)
+    assert "no retrained round fits the budget" in str(pruner.report())

@@ -1,0 +1,156 @@
+"""What adapters refuse, and shapes of ensembles that the families do not have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import xgboost
+from law import assert_obeys
+from sklearn.datasets import make_blobs, make_classification
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    StackingRegressor,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from xgboost import XGBClassifier, XGBRegressor
+
+from ensprune import prune
+from ensprune.members import open_members
+
+TREES = [
+    ("stump", DecisionTreeClassifier(max_depth=1, random_state=0)),
+    ("tree", DecisionTreeClassifier(max_depth=4, random_state=0)),
+    ("deep", DecisionTreeClassifier(random_state=0)),
+]
+
+
+def rows(n_classes=2):
+    return make_classification(
+        150, 6, n_informative=5, n_redundant=0, n_classes=n_classes, random_state=0
+    )
+
+
+def obeys(ensemble, X, kept, tolerance=1e-12, weights=None):
+    members = open_members(ensemble)
+    combiner = members.bind(X).take(kept, weights)
+    outputs = members.outputs(X, dtype=np.float64)[kept]
+    assert_obeys(members.subset(kept, weights), combiner, outputs, X, tolerance)
+
+
+@pytest.mark.parametrize("weights", [None, np.array([2.0, 0.5, 1.0])])
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        RandomForestClassifier(6, random_state=0),
+        ExtraTreesClassifier(6, random_state=0),
+        BaggingClassifier(n_estimators=6, random_state=0),
+        AdaBoostClassifier(DecisionTreeClassifier(max_depth=4), n_estimators=6, random_state=0),
+    ],
+    ids=lambda ensemble: type(ensemble).__name__,
+)
+def test_more_classes_than_are_gathered_one_by_one(ensemble, weights):
+    X, y = make_blobs(400, 4, centers=13, cluster_std=3.0, random_state=0)
+    obeys(ensemble.fit(X, y), X, np.array([4, 0, 3]), weights=weights)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("final", [RidgeClassifier(), LogisticRegression(max_iter=500)])
+def test_a_final_estimator_of_labels_alone(final, n_classes):
+    X, y = rows(n_classes)
+    y = np.array(["ash", "birch", "cedar"])[y]
+    stack = StackingClassifier([*TREES, ("bayes", GaussianNB())], final, cv=3).fit(X, y)
+    members = open_members(stack)
+    members.set_training_data(X, y)
+    kept = [3, 1]
+    combiner = members.bind(X).take(kept)
+    small = members.subset(kept)
+    outputs = members.outputs(X, dtype=np.float64)[kept]
+    np.testing.assert_array_equal(combiner.predict(outputs), small.predict(X))
+    assert hasattr(small, "predict_proba") == combiner.has_proba == hasattr(final, "predict_proba")
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_original_columns_that_are_sparse_pass_through(task):
+    X, y = rows()
+    X = sp.csr_matrix(np.where(np.abs(X) < 0.5, 0.0, X))
+    if task == "classes":
+        final = LogisticRegression(max_iter=2000)
+        stack = StackingClassifier(TREES, final, cv=3, passthrough=True)
+    else:
+        trees = [
+            (f"tree{d}", DecisionTreeRegressor(max_depth=d, random_state=0)) for d in (1, 3, 5)
+        ]
+        stack = StackingRegressor(trees, LinearRegression(), cv=3, passthrough=True)
+    stack.fit(X, y)
+    members = open_members(stack)
+    members.set_training_data(X, y)
+    kept = [2, 0]
+    combiner = members.bind(X).take(kept)
+    outputs = members.outputs(X, dtype=np.float64)[kept]
+    assert_obeys(members.subset(kept), combiner, outputs, X, 1e-9)
+    with pytest.raises(ValueError, match=r"passes the original columns through: use Members\.bind"):
+        members.combiner.predict(members.outputs(X))
+
+
+def test_a_member_that_weighs_nothing_is_no_ensemble():
+    X, y = rows()
+    forest = RandomForestClassifier(4, random_state=0).fit(X, y)
+    bagging = BaggingClassifier(n_estimators=4, random_state=0).fit(X, y)
+    for ensemble in (forest, bagging):
+        weighed = open_members(ensemble).subset([0, 1], np.array([0.0, 1.0]))
+        with pytest.raises(ValueError, match="positive sum over the members kept"):
+            open_members(weighed).subset([0])
+
+
+# --- XGBoost ------------------------------------------------------------------------------------
+
+
+def test_xgboost_that_is_no_ensemble_of_one_answer():
+    X, y = rows()
+    columns = XGBClassifier(n_estimators=3, objective="multi:softprob", num_class=2, n_jobs=1)
+    with pytest.raises(ValueError, match=r"multi:softprob.*binary:logistic"):
+        open_members(columns.fit(X, y))
+    targets = XGBRegressor(n_estimators=3, n_jobs=1).fit(X, np.c_[y, 1 - y])
+    with pytest.raises(ValueError, match="predicts 2 targets or labels at once"):
+        open_members(targets)
+    shares = XGBRegressor(n_estimators=3, objective="multi:softprob", num_class=3, n_jobs=1)
+    with pytest.raises(ValueError, match="predicts 3 numbers for a row; train a classifier"):
+        open_members(shares.fit(*rows(3)))
+    linear = XGBRegressor(n_estimators=3, booster="gblinear", n_jobs=1).fit(X, y)
+    with pytest.raises((TypeError, ValueError), match="gblinear"):
+        open_members(linear)
+
+
+def test_xgboost_without_rounds_is_not_fitted():
+    X, y = rows()
+    booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(X, y), 0)
+    with pytest.raises(NotFittedError, match="no rounds"):
+        open_members(booster)
+
+
+def test_xgboost_of_one_class_or_on_dask_is_refused():
+    X, _ = rows()
+    alone = XGBClassifier(n_estimators=3, n_jobs=1).fit(X, np.zeros(len(X), dtype=int))
+    with pytest.raises(ValueError, match="single class"):
+        prune(alone, X, np.zeros(len(X), dtype=int), target_size=1)
+    spread = type("DaskXGBRegressor", (XGBRegressor,), {"__module__": "xgboost.dask"})()
+    with pytest.raises(TypeError, match=r"predicts on dask collections; give its get_booster\(\)"):
+        open_members(spread)
+
+
+@pytest.mark.parametrize("wide", [7, 5])
+def test_xgboost_looks_at_no_row_of_another_width(wide):
+    X, y = rows()
+    model = XGBClassifier(n_estimators=3, n_jobs=1).fit(X, y)
+    with pytest.raises(
+        ValueError, match=f"X has {wide} features, but XGBClassifier is expecting 6"
+    ):
+        open_members(model).outputs(np.ones((4, wide)))

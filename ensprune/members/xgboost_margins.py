@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import multiprocessing
+import os
 from functools import cache
 from typing import Any
 
@@ -17,6 +19,7 @@ import xgboost
 from xgboost.libpath import find_lib_path
 
 _MARGIN = 1  # the C interface's number for the type of prediction
+_PROCESS = os.getpid()
 _SOFT = 1  # OpenMP's: keep what the threads know
 
 
@@ -110,7 +113,12 @@ def free_waiting_threads() -> None:
     process could predict with threads of its own: on two cores, that is up to half of a prediction.
     They are started again when OpenMP next needs them, and no setting changes (OpenMP 5.0,
     section 3.2.44, ``omp_pause_resource_all``). An OpenMP that does not know how leaves them.
+
+    A forked process has none of its parent's threads, but GNU's OpenMP believes it has, and would
+    wait for them for ever: there, nothing is done.
     """
+    if os.getpid() != _PROCESS or multiprocessing.parent_process() is not None:
+        return
     try:
         pause = _library().omp_pause_resource_all
     except AttributeError:

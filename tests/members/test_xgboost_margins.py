@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -146,3 +149,28 @@ def test_an_error_in_any_thread_is_raised_and_the_rest_is_left(fails_here):
     threads = {thread.ident for thread in threading.enumerate()}
     _side_by_side(done.append, batches, 2)
     assert {thread.ident for thread in threading.enumerate()} == threads
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_does_not_wait_for_threads_it_has_not_got():
+    program = """
+import os, signal
+import numpy as np, xgboost
+from ensprune.members import open_members
+
+X = np.random.default_rng(0).normal(size=(600, 3))
+model = xgboost.XGBClassifier(n_estimators=5, n_jobs=2).fit(X, X[:, 0] > 0)
+members = open_members(model)
+expected = members.outputs(X, n_jobs=1)
+model.predict_proba(X)  # OpenMP's threads are there, in this process
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    os._exit(0 if np.array_equal(members.outputs(X, n_jobs=2), expected) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    # In a process of its own: forking one with many threads warns, for good reason.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr

@@ -111,3 +111,12 @@ def test_no_margins_of_large_files(options, out_of_bag, large, monkeypatch):
     path = ILPSelector(time_limit=0.5, **options, **floors).select(problem)
     assert len(path[-1].indices) == 4
     assert path.result.bound >= path.result.objective_value
+
+
+def test_members_that_differ_late_are_not_the_same():
+    problem = cases.regression(n_members=4, n_samples=600)
+    outputs = problem.outputs.copy()
+    outputs[1] = outputs[2] = outputs[3] = outputs[0]
+    outputs[2, :, -1] += 1
+    first, second, third, last = Evidence(replace(problem, outputs=outputs)).identities
+    assert first == second == last != third

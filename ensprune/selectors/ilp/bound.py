@@ -27,6 +27,7 @@ class _Rest:
     """What is left to choose once some members are settled."""
 
     free: np.ndarray  # members, ascending
+    budgets: np.ndarray  # positions of those that may bind, ascending
     constant: float
     selection: Selection
 
@@ -58,8 +59,10 @@ class _Rest:
 
 def _rest(gram: np.ndarray, size: int, rules: Rules, keep: np.ndarray, drop: np.ndarray) -> _Rest:
     free = np.flatnonzero(~keep & ~drop)
-    part = gram[np.ix_(free, free)].copy()
-    part[np.diag_indices(len(free))] += 2 * gram[np.ix_(free, np.flatnonzero(keep))].sum(axis=1)
+    part = gram
+    if len(free) < len(gram):
+        part = gram[np.ix_(free, free)]
+        part[np.diag_indices(len(free))] += 2 * gram[np.ix_(free, np.flatnonzero(keep))].sum(axis=1)
     rows = [group.astype(np.float64) for group, _ in rules.groups]
     limits = [float(k) for _, k in rules.groups]
     products = [False] * len(rows)
@@ -78,7 +81,8 @@ def _rest(gram: np.ndarray, size: int, rules: Rules, keep: np.ndarray, drop: np.
         budgets[binding],
         np.array(products, dtype=bool)[binding],
     )
-    return _Rest(free, float(gram[np.ix_(keep, keep)].sum()), selection)
+    constant = float(gram[np.ix_(keep, keep)].sum())
+    return _Rest(free, np.flatnonzero(binding), constant, selection)
 
 
 def _worths(selection: Selection, prices: Prices) -> tuple[np.ndarray, float, float]:
@@ -115,8 +119,6 @@ class Bounding:
     rules : Rules
     incumbent : float
         A value known to be reached, infinite if none is.
-    near : Bounding, default=None
-        Of the same matrix and rules but another size: where the relaxation starts from.
 
     Attributes
     ----------
@@ -133,14 +135,7 @@ class Bounding:
 
     _rest: _Rest
 
-    def __init__(
-        self,
-        gram: np.ndarray,
-        size: int,
-        rules: Rules,
-        incumbent: float,
-        near: Bounding | None = None,
-    ):
+    def __init__(self, gram: np.ndarray, size: int, rules: Rules, incumbent: float):
         self._gram = gram
         self.size = size
         self._rules = rules
@@ -150,14 +145,10 @@ class Bounding:
         self._best: tuple[np.ndarray, np.ndarray] | None = None  # members and their curvature
         self._relaxation: DoublyNonnegative | None = None
         # Where the relaxation starts from, and the first one of our own: that fits other sizes.
-        self._seed = near._first if near is not None else None
+        self._seed: tuple[np.ndarray, DoublyNonnegative] | None = None
         self._first: tuple[np.ndarray, DoublyNonnegative] | None = None
         self._stalled, self._last = 0, -np.inf
         self._restart()
-        if self._seed is not None and not self.done:
-            members, relaxation = self._seed
-            if np.array_equal(members, self._rest.free):
-                self._look(relaxation.prices())
 
     def _restart(self) -> None:
         """Leave settled members out of the relaxation; go on from where it stood."""
@@ -224,6 +215,22 @@ class Bounding:
         """How many rounds there have been without progress since the last that made some."""
         return self._stalled
 
+    def start_near(self, other: Bounding) -> None:
+        """Start the relaxation, if it has not begun, from that of another size."""
+        if self._relaxation is None:
+            self._seed = other._first
+
+    def learn(self, other: Bounding, prices: Prices) -> None:
+        """What prices found for another size, of the same matrix and rules, prove for this one."""
+        mine, theirs = self._rest, other._rest
+        if not self.done and np.isin(mine.free, theirs.free).all():
+            members = np.searchsorted(theirs.free, mine.free)
+            self._look(prices.of(members, theirs.budgets, mine.budgets))
+
+    def prices(self) -> Prices | None:
+        """The multipliers as they stand; None before there are any."""
+        return None if self._relaxation is None else self._relaxation.prices()
+
     def run(self, deadline: float, mip_gap: float, patience: int = PATIENCE) -> None:
         """Tighten until within ``mip_gap`` of the incumbent, out of time or without progress."""
         self._stalled, self._last = 0, self.value
@@ -246,10 +253,6 @@ class Bounding:
             self._stalled += 1
         self._advance(deadline)
         return True
-
-    def release(self) -> None:
-        """Forget the relaxation, where only what it has proved is still needed."""
-        self._relaxation = self._first = self._seed = None
 
     def round_seconds(self) -> float:
         """About how long :meth:`round` takes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +30,8 @@ _ROUNDING = 1e-12
 # Where outputs are in a file, because they do not fit into memory, no more of their margins are
 # looked at than this: the matrices of a program over them take many times the room of the outputs.
 _MOST_FROM_FILE = 1 << 16
+# Samples after which members that differ mostly do.
+_GLANCE = 256
 
 
 @dataclass(frozen=True)
@@ -137,14 +140,20 @@ class Evidence:
     @cached_property
     def identities(self) -> list[bytes]:
         """For every member what is the same for members that say the same, on the same samples."""
-        mask, digests = self.problem.mask, []
-        for t, output in enumerate(self.outputs):
-            digest = hashlib.blake2b(output.tobytes())
-            if mask is not None:
-                digest.update(mask[t].tobytes())
-            digests.append(digest.digest())
-            release(self.outputs)
+        # Hardly any two agree on some samples, so only few are read to the end.
+        digests = [self._digest(t, slice(0, _GLANCE)) for t in range(self.n_members)]
+        times = Counter(digests)
+        for t, digest in enumerate(digests):
+            if times[digest] > 1:
+                digests[t] = digest + self._digest(t, slice(_GLANCE, None))
         return digests
+
+    def _digest(self, t: int, samples: slice) -> bytes:
+        digest = hashlib.blake2b(self.outputs[t, :, samples].tobytes())
+        if self.problem.mask is not None:
+            digest.update(self.problem.mask[t, samples].tobytes())
+        release(self.outputs)
+        return digest.digest()
 
     def full_labels(self) -> np.ndarray:
         """What all members together say, as positions of classes."""

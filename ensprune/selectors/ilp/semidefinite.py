@@ -62,6 +62,25 @@ class Prices:
     linear: np.ndarray
     product: np.ndarray
 
+    def of(self, members: np.ndarray, known: np.ndarray, asked: np.ndarray) -> Prices:
+        """Prices for fewer members and other budgets; of those not known they are zero.
+
+        Parameters
+        ----------
+        members : ndarray of int
+            Positions, ascending.
+        known, asked : ndarray of int
+            Names of the budgets that have prices here, and of those that are to have some.
+        """
+        linear, product = np.zeros(len(asked)), np.zeros((len(asked), len(members)))
+        for row, name in enumerate(asked):
+            for at in np.flatnonzero(known == name):
+                linear[row], product[row] = self.linear[at], self.product[at, members]
+        curvature = self.curvature
+        if len(members) < len(curvature):
+            curvature = curvature[np.ix_(members, members)]
+        return Prices(curvature, self.rows[members], linear, product)
+
 
 class DoublyNonnegative:
     """Alternating directions on the dual of the relaxation.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from .bound import PATIENCE, Bounding, quadratic_bound
 from .rules import Rules
 
-# Share of the time for the first look at every size.
+# Share of the time for the first look at every size, and of what is left of it for one of them:
+# those after it start from what it has reached.
 _FIRST_SHARE = 0.5
+_ONE_SHARE = 0.25
+# Rounds without progress in a first look: what is found for another size is no bound at once.
+_FIRST_PATIENCE = 4
 
 
 def bound_sizes(
@@ -26,9 +30,11 @@ def bound_sizes(
 ) -> dict[int, Bounding]:
     """Lower bounds on ``x' gram x / size^2``, for one size or many.
 
-    The relaxations of neighbouring sizes have almost the same solution, so each starts from its
-    neighbour's, outwards from the size of the incumbent; then the size with the lowest bound is
-    always the next to be tightened, until all are within ``mip_gap`` or none gains any more.
+    Multipliers that are good for one size are not bad for its neighbours, and turning them into
+    bounds takes less than a step of the relaxation. So what one size has found, the incumbent's
+    first, is tried on all others; of those that it does not settle the nearest is next, from where
+    that relaxation stands. Once all have had their turn, the size with the lowest bound is always
+    the next to be tightened, until all are within ``mip_gap`` or none gains any more.
 
     Parameters
     ----------
@@ -54,33 +60,50 @@ def bound_sizes(
     if len(sizes) == 1:
         goal = incumbent * float(sizes[0]) ** 2
         return {sizes[0]: quadratic_bound(gram, sizes[0], rules, goal, deadline, mip_gap)}
+    bounds = {size: Bounding(gram, size, rules, incumbent * float(size) ** 2) for size in sizes}
     now = time.perf_counter()
     first = now + _FIRST_SHARE * (deadline - now)
-    middle = sizes[-1] if near is None or near not in sizes else near
-    below, above = [s for s in reversed(sizes) if s <= middle], [s for s in sizes if s > middle]
-    bounds: dict[int, Bounding] = {}
-    for chain in below, above:
-        before = bounds.get(middle)
-        for size in chain:
-            one = Bounding(gram, size, rules, incumbent * float(size) ** 2, before)
-            now = time.perf_counter()
-            share = max((first - now) / (len(sizes) - len(bounds)), one.round_seconds())
-            if now + one.round_seconds() < deadline:
-                one.run(min(now + share, deadline), mip_gap, patience=1)
-            bounds[size] = one
-            if one.seeds:
-                if before is not None and before.size != middle and before.enough(mip_gap):
-                    before.release()
-                before = one
-    waiting = [
-        (one.value / float(size) ** 2, size)
-        for size, one in bounds.items()
-        if not one.enough(mip_gap)
-    ]
-    heapq.heapify(waiting)
-    while waiting and time.perf_counter() < deadline:
-        size = heapq.heappop(waiting)[1]
-        one = bounds[size]
-        if one.round(deadline, mip_gap) and one.stalled < PATIENCE:
-            heapq.heappush(waiting, (one.value / float(size) ** 2, size))
+    size: int | None = sizes[-1] if near is None or near not in bounds else near
+    while size is not None and now < deadline:
+        one, begun = bounds[size], [other for other in sizes if bounds[other].seeds]
+        new = size not in begun
+        if new:
+            if begun:
+                one.start_near(bounds[min(begun, key=partial(_distance, size))])
+            share = max(_ONE_SHARE * (first - now), one.round_seconds())
+            one.run(min(now + share, deadline), mip_gap, _FIRST_PATIENCE)
+        else:
+            one.round(deadline, mip_gap)
+        if new or one.enough(mip_gap):
+            _teach(one, bounds, mip_gap)
+        size = _next(bounds, mip_gap)
+        now = time.perf_counter()
     return bounds
+
+
+def _teach(one: Bounding, bounds: Mapping[int, Bounding], mip_gap: float) -> None:
+    """Try what one size has found on all others that are still open."""
+    prices = one.prices()
+    if prices is None:
+        return
+    for other in bounds.values():
+        if other is not one and not other.enough(mip_gap):
+            other.learn(one, prices)
+
+
+def _next(bounds: Mapping[int, Bounding], mip_gap: float) -> int | None:
+    """The open size nearest to one that has begun; once all have, the one with the lowest bound."""
+    waiting = [
+        size
+        for size, bound in bounds.items()
+        if not bound.enough(mip_gap) and bound.stalled < PATIENCE
+    ]
+    begun = [size for size, bound in bounds.items() if bound.seeds]
+    new = [size for size in waiting if not bounds[size].seeds]
+    if new and begun:
+        return min(new, key=lambda size: min(_distance(size, other) for other in begun))
+    return min(new or waiting, key=lambda size: bounds[size].value / float(size) ** 2, default=None)
+
+
+def _distance(one: int, other: int) -> int:
+    return abs(one - other)

@@ -88,7 +88,7 @@ def test_never_worse_than_greedy_on_regression():
 @pytest.mark.parametrize("formulation", ["squared_error", "accuracy"])
 def test_time_limit_is_kept_and_the_gap_told(formulation):
     # Members of pure noise on few samples: nothing can be proved quickly.
-    problem = cases.classification(n_members=70, n_samples=50, n_classes=2, budget=12)
+    problem = cases.classification(n_members=120, n_samples=50, n_classes=2, budget=16)
     rng = np.random.default_rng(0)
     noise = rng.normal(size=problem.outputs.shape).astype(np.float32)
     problem = replace(problem, outputs=noise)

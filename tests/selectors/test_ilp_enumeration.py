@@ -70,3 +70,17 @@ def test_no_bound_without_the_time():
     values, threshold, owner, weight = instance(0, 12, 1, False)
     sets = RightSets(values, threshold, owner, weight, 6, anything)
     assert sets.best(0.0, time.perf_counter() - 1)[0] == np.inf
+
+
+def test_gives_up_early_where_the_time_will_not_do():
+    rng = np.random.default_rng(0)
+    values, threshold = rng.normal(0.1, 1, (300, 40)), np.zeros(300)
+    sets = RightSets(values, threshold, np.arange(300), np.full(300, 1 / 300), 12, anything)
+    start = time.perf_counter()
+    assert sets.best(0.0, start + 4)[0] == np.inf
+    assert time.perf_counter() - start < 1
+
+
+def test_sums_that_do_not_fit_are_not_tried():
+    assert RightSets.seconds(1000, 2, 5000) == np.inf
+    assert RightSets.seconds(1000, 1, 5000) < 1

@@ -13,6 +13,7 @@ from ...objectives.base import Objective
 from ...objectives.squared import SquaredError
 from .bound import Bounding
 from .branch import branch_and_bound
+from .enumeration import HOPE
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .linear import AccuracyFormulation
@@ -216,7 +217,7 @@ class CoverFormulation(Formulation):
         while self._least_cost(size) < incumbent:
             sets, free, seconds = self.kept.right_sets(size)
             share = _BRANCH_SHARE * (deadline - time.perf_counter())
-            if size >= len(free) or seconds > share:
+            if size >= len(free) or seconds > HOPE * share:
                 break
             most, found = sets.best(level, time.perf_counter() + share, first=True)
             if found is not None:

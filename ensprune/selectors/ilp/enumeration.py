@@ -13,6 +13,13 @@ _COMPARISONS_PER_SECOND = 4e8
 _NODE_SECONDS = 3e-5
 # Sums in single precision are off by less than this, relative to the largest margin.
 _ROUNDING = 2e-6
+# Estimates are for sets that are all looked at, but most are left out: up to so many times the time
+# that there is, it is tried. After a share of the time whoever would take longer by some gives up.
+HOPE = 64.0
+_GLANCE = 0.05
+_DELAY = 1.5
+# Sums of the last members, all in memory.
+_MOST_SUMS = 1e8
 # Comparisons in one block: what stays in cache.
 _BLOCK = 1 << 20
 
@@ -48,14 +55,21 @@ class RightSets:
         size: int,
         allow: Callable[[np.ndarray, np.ndarray], bool],
     ):
-        self._values, self._threshold, self._owner = values, threshold, owner
         starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(owner)])
-        self._weight = weight[owner[starts]]
-        # Samples of one row each need no look at which rows belong together.
-        self._starts = None if len(starts) == len(owner) else starts
-        self._lengths = np.diff(np.r_[starts, len(owner)])
-        self._size, self._allow = size, allow
+        lengths = np.diff(np.r_[starts, len(owner)])
         self._samples, self._n_samples = owner[starts], len(weight)
+        # The first rows of all samples, then the second ones: what is missing holds always.
+        n_open, self._depth = len(starts), int(lengths.max(initial=1))
+        place = (np.arange(len(owner)) - np.repeat(starts, lengths)) * n_open
+        place += np.repeat(np.arange(n_open), lengths)
+        self._values = np.zeros((self._depth * n_open, values.shape[1]))
+        self._threshold = np.full(len(self._values), -np.inf)
+        self._values[place], self._threshold[place] = values, threshold
+        values, threshold = self._values, self._threshold
+        self._weight = weight[self._samples]
+        # Counting is faster than weighing.
+        self._unit = float(self._weight[0]) if n_open and np.ptp(self._weight) == 0 else None
+        self._size, self._allow = size, allow
         # Strong members first: what is left to complete a set with then is weak.
         self._order = np.argsort(-self._worth((values >= threshold[:, None]).T), kind="stable")
         slack = _ROUNDING * max(float(np.abs(values).max(initial=0.0)), 1e-30)
@@ -66,19 +80,24 @@ class RightSets:
     def seconds(n_members: int, size: int, n_rows: int) -> float:
         """About how long all sets take at worst."""
         last = min(size, 2)
+        if n_members**last * n_rows > _MOST_SUMS:
+            return float("inf")
         sets = comb(n_members, size) * max(n_rows, 1) / _COMPARISONS_PER_SECOND
         return sets + comb(n_members, size - last) * _NODE_SECONDS
 
     def _right_samples(self, passed: np.ndarray) -> np.ndarray:
         """Which samples are right, given which rows pass, shape (n_sets, n_rows)."""
-        if self._starts is None:
+        if self._depth == 1:
             return passed
-        count = np.add.reduceat(passed, self._starts, axis=1, dtype=np.int32)
-        return count == self._lengths
+        return np.logical_and.reduce(passed.reshape(len(passed), self._depth, -1), axis=1)
 
     def _worth(self, passed: np.ndarray) -> np.ndarray:
         """Weight of the right samples."""
-        return self._right_samples(passed) @ self._weight
+        right = self._right_samples(passed)
+        if self._unit is None:
+            return right @ self._weight
+        ones = np.ones(right.shape[1], dtype=np.float32)
+        return (right.astype(np.float32) @ ones).astype(np.float64) * self._unit
 
     def best(
         self, reached: float, deadline: float, first: bool = False
@@ -102,7 +121,8 @@ class RightSets:
             A set that gets more right.
         """
         n, size = self._rows.shape[0], self._size
-        self._deadline, self._late = deadline, False
+        self._begun, self._deadline, self._late = time.perf_counter(), deadline, False
+        self._covered, self._total = 0.0, float(comb(n, size))
         self._reached, self._doubtful, self._first_one = reached, -np.inf, first
         self._found: np.ndarray | None = None
         last = min(size, 2)
@@ -132,23 +152,33 @@ class RightSets:
         return results
 
     def _search(self, chosen: list[int], start: int, total: np.ndarray, ahead: int) -> None:
+        n, last = len(self._rows), min(self._size, 2)
         if ahead == 0:
             self._finish(chosen, start, total)
+            self._covered += comb(n - start, last)
             return
-        n = len(self._rows)
-        more = ahead - 1 + min(self._size, 2)  # still to be added after this one
+        more = ahead - 1 + last  # still to be added after this one
         children = np.arange(start, n - more)
         if not len(children):
             return
         totals = total + self._rows[children]
         hopes = self._worth(totals + self._ahead[more][children + 1] >= self._right)
         for t, hope, below in zip(children.tolist(), hopes.tolist(), totals):
-            if hope > self._reached + 1e-12:
-                if time.perf_counter() > self._deadline:
-                    self._late = True
-                if self._late:
-                    return
-                self._search([*chosen, t], t + 1, below, ahead - 1)
+            if hope <= self._reached + 1e-12:
+                self._covered += comb(n - t - 1, more)
+                continue
+            self._late = self._late or self._hopeless()
+            if self._late:
+                return
+            self._search([*chosen, t], t + 1, below, ahead - 1)
+
+    def _hopeless(self) -> bool:
+        """Whether the time is over, or will be long before the end at the pace so far."""
+        now = time.perf_counter()
+        gone, given = now - self._begun, self._deadline - self._begun
+        if now > self._deadline:
+            return True
+        return gone > _GLANCE * given and gone * self._total > _DELAY * given * self._covered
 
     def _finish(self, chosen: list[int], start: int, total: np.ndarray) -> None:
         needed = self._right - total

@@ -13,7 +13,7 @@ from ...objectives.absolute import AbsoluteError
 from ...objectives.accuracy import Accuracy
 from ...objectives.base import Objective
 from ...objectives.running import LinearObjective
-from .enumeration import RightSets
+from .enumeration import HOPE, RightSets
 from .evidence import Evidence
 from .formulation import RecallFloors
 from .program import Program
@@ -22,10 +22,8 @@ from .right import MemberColumns, activity_range
 from .rules import Rules
 from .samples import OverSamples, bundle
 
-# Share of the time for looking at every set, and how much longer than that it may take at worst:
-# most sets are left out.
-_ENUMERATION_SHARE = 0.5
-_HOPE = 4.0
+# Share of the time for looking at every set.
+_ENUMERATION_SHARE = 0.8
 
 
 def _need_classes(name: str, evidence: Evidence) -> None:
@@ -50,8 +48,8 @@ class AccuracyFormulation(OverSamples):
     sizes. Sample weights are the objective's where that is a balanced accuracy.
 
     Big-M rows relax far: where the sets of that size are few enough to be looked at one by one
-    (:class:`~ensprune.selectors.ilp.enumeration.RightSets`; 5 of 50 members, not 26 of 256), that
-    proves in seconds what the program does not prove in minutes.
+    (:class:`~ensprune.selectors.ilp.enumeration.RightSets`; 5 or 7 of 50 members, not 26 of 256),
+    that proves in seconds what the program does not prove in minutes.
 
     References
     ----------
@@ -130,7 +128,7 @@ class AccuracyFormulation(OverSamples):
             if size is None or size <= self.rules.keep.sum():
                 continue
             sets, free, seconds = self.right_sets(size)
-            if seconds > _HOPE * share:
+            if seconds > HOPE * share:
                 continue
             bound, found = sets.best(-incumbent, time.perf_counter() + share)
             proved[size] = -bound

@@ -30,7 +30,9 @@ def test_parts_of_an_array_in_a_file_are_in_files():
 
 def test_a_disk_without_room_is_told_before_anything_is_written(monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(OSError, match=r"need 96 bytes in .*, which has 10 left; .*TMPDIR") as caught:
+    with pytest.raises(
+        OSError, match=r"need 96 bytes in .*, which has 10 left; .*TMPDIR"
+    ) as caught:
         on_disk((2, 3, 4))
     assert caught.value.errno == errno.ENOSPC
 

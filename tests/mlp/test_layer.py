@@ -84,6 +84,13 @@ def test_weights_masked_before_stay_zero(layer):
             "epsilon=-1.0 must be positive",
         ),
         ({"mask": np.ones((3, 3))}, r"mask has shape \(3, 3\)"),
+        ({"mask": np.full((2, 2), 0.5)}, "mask must hold True for weights that may stay"),
+        ({"intercept": np.ones(3)}, r"intercept has shape \(3,\), but W has 2 columns"),
+        ({"sparsity": "half"}, "sparsity='half' must be one float or a sequence"),
+        (
+            {"sparsity": 0.5, "method": "l1_program", "X": np.eye(2), "mask": np.eye(2)},
+            "starts from a dense layer; mask must be None",
+        ),
     ],
 )
 def test_bad_input_is_named(arguments, message):

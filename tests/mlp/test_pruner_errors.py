@@ -106,6 +106,14 @@ def test_l0_program_on_a_large_network(digits):
         MLPPruner(FrozenEstimator(net), method="l0_program").fit(wide, digits[1][:100])
 
 
+def test_no_hidden_layer_has_no_neurons_to_prune(digits):
+    X, y = digits[0][:200], digits[1][:200]
+    pruner = MLPPruner(MLPClassifier((), max_iter=300, tol=1e-2), 0.5, structure="neuron")
+    with pytest.raises(ValueError, match="needs a network with at least one hidden layer"):
+        pruner.fit(X, y)
+    assert pruner.set_params(structure="weight", n_steps=1).fit(X, y).sparsity_ >= 0.5
+
+
 @pytest.mark.parametrize("at", ["ensprune.mlp.pruner.finetune", "ensprune.mlp.pruner.error_on"])
 def test_an_interrupt_leaves_the_pruner_as_it_was(digits, digits_net, monkeypatch, at):
     X, y = digits[0][:200], digits[1][:200]

@@ -242,6 +242,22 @@ def test_bad_options_are_named(options, message):
         GreedySelector(**options).select(random_problem())
 
 
+def test_weights_that_the_ensemble_cannot_carry_are_refused():
+    problem = random_problem(carries_weights=False)
+    with pytest.raises(ValueError, match="replacement=True gives members weights, which this"):
+        GreedySelector(replacement=True).select(problem)
+
+
+def test_backward_says_that_the_last_member_left_costs_too_much():
+    # The best member alone costs more than the budget, and backward search ends with it.
+    y = np.arange(4.0)
+    outputs = [[y], [y + 1.0], [y + 2.0]]
+    problem = problem_of(outputs, y, scoring="neg_mean_squared_error", budget=2, costs=[3, 1, 1])
+    with pytest.raises(ValueError, match=r"nothing within the budget of 2.*direction='forward'"):
+        GreedySelector(direction="backward").select(problem)
+    assert GreedySelector().select(problem)[-1].cost <= 2
+
+
 def test_unknown_selectors_are_refused():
     with pytest.raises(ValueError, match=r"selector='magic' is unknown; give one of \['auto'"):
         make_selector("magic")

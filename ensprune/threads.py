@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 # The number of BLAS threads belongs to the process. Calls that overlap share one limit: the first
 # to come sets it, the last to go lifts it, and what there was before is what there is after.
 _lock = threading.Lock()
 _inside = 0
 _limits: Any = None
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
+    """The libraries that are loaded: looking for them takes milliseconds, and they come with modules."""
+    return ThreadpoolController()
+
+
+def blas_threads() -> int:
+    """How many threads BLAS computes with at present."""
+    libraries = _controller(len(sys.modules)).select(user_api="blas").info()
+    return max((library["num_threads"] for library in libraries), default=1)
 
 
 @contextmanager
@@ -31,7 +45,7 @@ def one_blas_thread(needed: bool = True) -> Iterator[None]:
         return
     with _lock:
         if _inside == 0:
-            _limits = threadpool_limits(1, user_api="blas")
+            _limits = _controller(len(sys.modules)).limit(limits=1, user_api="blas")
         _inside += 1
     try:
         yield

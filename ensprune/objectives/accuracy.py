@@ -52,7 +52,7 @@ class Accuracy(LinearObjective):
         self._ties: SquaredError | None = None
         if combiner.kind != "sum":
             self._ties = SquaredError()
-            self._ties.start(outputs, y, combiner, sample_weight)
+            self._ties.start(outputs, y, combiner, sample_weight, n_jobs=n_jobs)
 
     def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
         weights = super()._sample_weights(sample_weight)

@@ -100,18 +100,18 @@ class Objective(ABC):
         """Secondary scores, shaped like :meth:`candidates`, for metrics that tie often."""
         return None
 
-    def swaps(self, position: int | None = None) -> np.ndarray | None:
+    def swaps(self, position: int | slice | None = None) -> np.ndarray | None:
         """Score of every sub-ensemble one swap away, where that is cheap.
 
         Parameters
         ----------
-        position : int, default=None
-            Of the one member in ``selected`` to be replaced; None is each of them.
+        position : int or slice, default=None
+            Of the members in ``selected`` to be replaced, each on its own; None is all.
 
         Returns
         -------
-        ndarray of shape (len(selected), n_members), or (n_members,) for one position, or None
-            Entry (i, t): the i-th chosen member replaced by t.
+        ndarray of shape (n_replaced, n_members), or (n_members,) for one position, or None
+            Entry (i, t): the i-th of these members replaced by t.
         """
         return None
 

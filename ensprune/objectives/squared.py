@@ -1,8 +1,8 @@
 """Squared error: mean squared error, its root, R2, and the Brier score of averaged probabilities.
 
-The loss of any sub-ensemble is a quadratic form in its weights, so the data are read once, by one
-matrix product; after that a step of any search costs O(n_members) whatever the number of samples.
-Out of bag the Gram matrix is that of ``out_of_bag.py``.
+The loss of any sub-ensemble is a quadratic form in its weights, so the data are read a few times, by
+matrix products; a step of any search costs O(n_members) whatever the number of samples. Where these
+products come from is for ``gram.py`` and, out of bag, ``out_of_bag.py``.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from sklearn.metrics import (
 
 from ..combiner import Combiner
 from ..link import Identity, Logistic, Probability, Softmax, Votes
-from ..storage import blocks_of, release
 from .base import (
     Objective,
     class_positions,
     normalised_weights,
     register_objective,
 )
-from .out_of_bag import AUTO, out_of_bag_gram, residual_dtype
+from .gram import Gram, ResidualGram
+from .out_of_bag import AUTO, out_of_bag_gram
 from .running import LinearObjective
 
-# Bytes of one block of residuals. Residuals and the products inside a block are in the precision
-# of the outputs; over blocks they are accumulated in float64.
-_BLOCK_BYTES = 1 << 23
+# Members in the sets that the first rows of a Gram matrix are asked for with: their loss depends more
+# on how they go together than on each.
+_TYPICAL_SIZE = 32
 
 
 def residual_gram(outputs: np.ndarray, target: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
-    """Gram matrix of the members' residuals.
+    """Gram matrix of the members' residuals, see :class:`~ensprune.objectives.gram.ResidualGram`.
 
     Parameters
     ----------
@@ -48,25 +48,8 @@ def residual_gram(outputs: np.ndarray, target: np.ndarray, sample_weight: np.nda
     Returns
     -------
     ndarray of shape (n_members, n_members), dtype float64
-        ``G_ij = sum_n w_n <e_in, e_jn>`` with ``e_in = o_in - target_n``: the mean squared error of
-        the average of a set S is ``sum_{i,j in S} G_ij / |S|^2``.
     """
-    n_members, n_outputs, n_samples = outputs.shape
-    dtype = residual_dtype(outputs, target)
-    gram = np.zeros((n_members, n_members))
-    # The target in two parts, so that nothing of it is lost in the precision of the outputs.
-    near = target.astype(dtype)
-    rest = (target - near).astype(dtype)
-    root = np.sqrt(sample_weight).astype(dtype)
-    for block in blocks_of(n_samples, n_members * n_outputs * dtype.itemsize, _BLOCK_BYTES):
-        residual = np.subtract(outputs[:, :, block], near[:, block], dtype=dtype)
-        if rest[:, block].any():
-            residual -= rest[:, block]
-        residual *= root[block]
-        flat = residual.reshape(n_members, -1)
-        gram += flat @ flat.T
-        release(outputs)
-    return gram
+    return ResidualGram(outputs, target, sample_weight).whole()
 
 
 def squared_target(y: Any, combiner: Combiner) -> np.ndarray:
@@ -142,76 +125,117 @@ class SquaredError(Objective):
         if linear.offset is not None:
             target = target - LinearObjective._offset(combiner, outputs.shape[1:])
         if mask is None:
-            self.gram = residual_gram(outputs, target, weight)
+            self._products: Gram = ResidualGram(outputs, target, weight, n_jobs)
         else:
-            self.gram = out_of_bag_gram(outputs, target, weight, mask, self.shrinkage, _BLOCK_BYTES)
-        self._member_weights = linear.member_weights
+            self._products = Gram(out_of_bag_gram(outputs, target, weight, mask, self.shrinkage))
+        self._weigh(linear.member_weights)
         self._reset()
+
+    @property
+    def gram(self) -> np.ndarray:
+        """Inner products of the members' residuals, shape (n_members, n_members)."""
+        return self._products.whole()
+
+    def _weigh(self, member_weights: np.ndarray) -> None:
+        self._member_weights = member_weights
+        alike = bool((member_weights == member_weights[0]).all())
+        self._alike = float(member_weights[0]) if alike else None
 
     def _reset(self) -> None:
         self.selected: list[int] = []
         self._times = np.zeros(self.n_members, dtype=np.intp)  # in selected
+        # What the three below stand for; nobody has asked for a score since the moves after it.
+        self._settled = np.zeros(self.n_members, dtype=np.intp)
+        self._moved = False
         self._pull = np.zeros(self.n_members)  # gram @ current weights
         self._quadratic = 0.0
         self._norm = 0.0
 
+    def _settle(self) -> None:
+        """Bring the quadratic form up to date with the members that are in."""
+        if not self._moved:
+            return
+        self._moved = False
+        moves = self._times - self._settled
+        members = moves.nonzero()[0]
+        if len(members) == 0:
+            return
+        rows = self._products.rows(members, self._prospects)
+        factors = moves[members] * self._member_weights[members]
+        pull = factors @ rows
+        self._quadratic += float(factors @ (2 * self._pull[members] + pull[members]))
+        self._pull += pull
+        self._norm += float(factors.sum())
+        self._settled = self._times.copy()
+
+    def _prospects(self) -> np.ndarray:
+        """The loss with each member added; to nothing: with each in the company of the average."""
+        if self._settled.any():
+            quadratic, pull, norm = self._quadratic, self._pull, self._norm
+        else:
+            company, weights = self._products.company, self._member_weights
+            quadratic = _TYPICAL_SIZE**2 * float(company.mean())
+            pull, norm = _TYPICAL_SIZE * company, _TYPICAL_SIZE * float(weights.mean())
+        weights = self._member_weights
+        loss = quadratic + weights * (2 * pull + weights * self._products.diagonal)
+        return loss / np.maximum(norm + weights, 1e-300) ** 2
+
     def _finish(self, loss: Any) -> Any:
         return _score_of_loss(loss * self._scale, self.kind, getattr(self, "_variance", 0.0))
 
+    def _scores(self, loss: np.ndarray, norm: Any) -> np.ndarray:
+        """Scores of quadratic forms over the square of total weights, ``-inf`` where there is none."""
+        if np.ndim(norm) == 0 and norm > 0:
+            return self._finish(loss / norm**2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores = self._finish(loss / norm**2)
+        return np.where(norm > 0, scores, -np.inf)
+
     def candidates(self, drop: bool = False) -> np.ndarray:
+        self._settle()
         sign = -1.0 if drop else 1.0
-        factor = sign * self._member_weights
-        norm = self._norm + factor
-        loss = self._quadratic + 2 * factor * self._pull + factor**2 * np.diag(self.gram)
-        if drop:
-            scores = np.full(self.n_members, -np.inf)
-            if len(self.selected) > 1:
-                chosen = np.flatnonzero((self._times > 0) & (norm > 0))
-                scores[chosen] = self._finish(loss[chosen] / norm[chosen] ** 2)
-            return scores
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores = self._finish(loss / norm**2)
-        return np.where(norm > 0, scores, -np.inf)
+        factor = sign * (self._member_weights if self._alike is None else self._alike)
+        loss = self._quadratic + factor * (2 * self._pull + factor * self._products.diagonal)
+        if not drop:
+            return self._scores(loss, self._norm + factor)
+        scores = np.full(self.n_members, -np.inf)
+        if len(self.selected) > 1:
+            chosen = self._times > 0
+            scores[chosen] = self._scores(loss, self._norm + factor)[chosen]
+        return scores
 
-    def swaps(self, position: int | None = None) -> np.ndarray:
-        if position is not None:
-            return self._swaps(self.selected[position : position + 1])[0]
-        return self._swaps(self.selected)
-
-    def _swaps(self, selected: list[int]) -> np.ndarray:
-        chosen = np.array(selected, dtype=np.intp)
+    def swaps(self, position: int | slice | None = None) -> np.ndarray:
+        if isinstance(position, int):
+            return self.swaps(slice(position, position + 1))[0]
+        self._settle()
+        chosen = np.array(self.selected[slice(None) if position is None else position], np.intp)
         out = self._member_weights[chosen][:, None]
-        new = self._member_weights[None, :]
-        diagonal = np.diag(self.gram)
-        without = self._quadratic - 2 * out * self._pull[chosen][:, None]
-        without = without + out**2 * diagonal[chosen][:, None]
-        pull = self._pull[None, :] - out * self.gram[chosen]
-        loss = without + 2 * new * pull + new**2 * diagonal[None, :]
-        norm = self._norm - out + new
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores = self._finish(loss / norm**2)
-        return np.where(norm > 0, scores, -np.inf)
-
-    def _move(self, member: int, sign: float) -> None:
-        factor = sign * self._member_weights[member]
-        self._quadratic += 2 * factor * self._pull[member] + factor**2 * self.gram[member, member]
-        self._pull += factor * self.gram[member]
-        self._norm += factor
+        new: Any = self._member_weights if self._alike is None else self._alike
+        pull, diagonal = self._pull, self._products.diagonal
+        without = out * (out * diagonal[chosen][:, None] - 2 * pull[chosen][:, None])
+        # One large array, changed in place: (n_chosen, n_members).
+        loss = self._products.rows(chosen)
+        loss *= -2 * out * new
+        loss += new * (2 * pull + new * diagonal)
+        loss += self._quadratic + without
+        norm = self._norm if self._alike is not None else self._norm - out + new
+        return self._scores(loss, norm)
 
     def add(self, member: int) -> None:
-        self._move(member, 1.0)
+        self._moved = True
         self._times[member] += 1
         self.selected.append(int(member))
 
     def drop(self, member: int) -> None:
         self.selected.remove(int(member))
+        self._moved = True
         self._times[member] -= 1
-        self._move(member, -1.0)
 
     def clear(self) -> None:
         self._reset()
 
     def score(self) -> float:
+        self._settle()
         if not self.selected or self._norm <= 0:
             return float("nan")
         return float(self._finish(self._quadratic / self._norm**2))

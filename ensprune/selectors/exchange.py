@@ -14,6 +14,9 @@ from .base import Problem
 # A swap or a tie must differ by more than rounding to count.
 RELATIVE_GAIN = 1e-12
 
+# Members looked at in one go; twice as many after each time that none could be improved on.
+_AHEAD = 32
+
 
 def swap(
     problem: Problem,
@@ -26,7 +29,7 @@ def swap(
     """Replace members, the first that can be improved on first, until no swap helps.
 
     The chosen members are looked at in turn, each against all replacements at once; an improvement
-    is made before the next one is looked at. On squared error a look costs O(n_members).
+    is made before those after it are looked at. On squared error a look costs O(n_members).
 
     Parameters
     ----------
@@ -50,30 +53,43 @@ def swap(
     outside = ~chosen if allowed is None else ~chosen & allowed
     limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
     position = made = misses = 0
+    ahead = _AHEAD
+    alike = bool(np.ptp(problem.costs) == 0)
     while made < limit and misses < len(objective.selected):
         position %= len(objective.selected)
-        scores = objective.swaps(position)
+        looked = slice(position, position + min(ahead, len(objective.selected) - misses))
+        scores = objective.swaps(looked)
         if scores is None:
             if exchanges == "auto":
                 return made
-            scores = _one_by_one(objective, position)
-        old = objective.selected[position]
-        spent = problem.costs[chosen].sum()
-        cost = spent - problem.costs[old] + problem.costs
-        fits = cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost)
-        scores = np.where(fits & outside & ~np.isnan(scores), scores, -np.inf)
-        new = int(scores.argmax())
+            looked = slice(position, position + 1)
+            scores = _one_by_one(objective, position)[None]
+        replaced = objective.selected[looked]
+        free = outside
+        if not alike:
+            spent = problem.costs[chosen].sum()
+            cost = spent - problem.costs[replaced][:, None] + problem.costs
+            free = outside & (cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost))
+        scores = np.where(free & ~np.isnan(scores), scores, -np.inf)
+        best = scores.argmax(axis=1)
         current = objective.score()
-        if not scores[new] > current + RELATIVE_GAIN * abs(current):
-            position += 1
-            misses += 1
+        better = scores[np.arange(len(best)), best] > current + RELATIVE_GAIN * abs(current)
+        if not better.any():
+            position += len(replaced)
+            misses += len(replaced)
+            ahead *= 2
             continue
+        first = int(better.argmax())
+        old, new = replaced[first], int(best[first])
         objective.drop(old)
         objective.add(new)
         chosen[[old, new]] = False, True
         outside[[old, new]] = allowed is None or bool(allowed[old]), False
+        # The place is taken by the next member: the new one is last.
+        position += first
         made += 1
         misses = 0
+        ahead = _AHEAD
     return made
 
 

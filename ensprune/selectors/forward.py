@@ -5,6 +5,7 @@ Which walks are worth taking, and what is made of several of them, is for ``gree
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,22 +120,26 @@ class Walk:
             gains = scores - base
             # A loss is no cheaper for being spread over a high cost.
             scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
-        return argbest(scores, objective.tiebreaks(), free)
+        return argbest(scores, objective.tiebreaks, free)
 
 
 def _repeat(objective: Objective, chosen: np.ndarray) -> None:
     """Draw chosen members again while that improves the objective."""
     while len(objective.selected) < _DRAWS * chosen.sum():
         scores = objective.candidates()
-        best = argbest(scores, objective.tiebreaks(), chosen)
+        best = argbest(scores, objective.tiebreaks, chosen)
         current = objective.score()
         if not scores[best] > current + RELATIVE_GAIN * abs(current):
             return
         objective.add(best)
 
 
-def argbest(scores: np.ndarray, tiebreaks: np.ndarray | None, allowed: np.ndarray) -> int:
+def argbest(
+    scores: np.ndarray, tiebreaks: Callable[[], np.ndarray | None], allowed: np.ndarray
+) -> int:
     """Position of the best allowed score; ties go to the better tiebreak, then to the first.
+
+    Tiebreaks may cost as much as scores: they are asked for where there is a tie.
 
     Raises
     ------
@@ -149,6 +154,7 @@ def argbest(scores: np.ndarray, tiebreaks: np.ndarray | None, allowed: np.ndarra
         )
     top = scores[allowed].max()
     tied = np.flatnonzero(allowed & (scores >= top - RELATIVE_GAIN * abs(top)))
-    if tiebreaks is None or len(tied) == 1:
+    if len(tied) == 1:
         return int(tied[0])
-    return int(tied[tiebreaks[tied].argmax()])
+    secondary = tiebreaks()
+    return int(tied[0] if secondary is None else tied[secondary[tied].argmax()])

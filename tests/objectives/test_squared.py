@@ -27,7 +27,7 @@ def test_gram_does_not_depend_on_its_blocks(monkeypatch):
     target = rng.normal(size=(2, 500))
     weight = np.full(500, 1 / 500)
     whole = residual_gram(outputs, target, weight)
-    monkeypatch.setattr("ensprune.objectives.squared._BLOCK_BYTES", 800)
+    monkeypatch.setattr("ensprune.objectives.gram._BLOCK_BYTES", 800)
     np.testing.assert_allclose(residual_gram(outputs, target, weight), whole, rtol=1e-9)
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...objectives.base import Objective
+from ...objectives.gram import Gram
 from ...objectives.out_of_bag import AUTO, out_of_bag_gram
 from ...objectives.squared import SquaredError, residual_gram, squared_target
 from ...storage import blocks_of, release
@@ -37,11 +38,11 @@ class _GivenGram(SquaredError):
 
     def __init__(self, gram: np.ndarray):
         super().__init__()
-        self.gram = gram
+        self._products = Gram(gram)
 
     def start(self, outputs: np.ndarray, *args: Any, **kwargs: Any) -> None:
         self.n_members = len(self.gram)
-        self._member_weights = np.ones(self.n_members)
+        self._weigh(np.ones(self.n_members))
         self._scale = 1.0
         self._reset()
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 
 from ensprune import EnsemblePruner
 from ensprune.combiner import Combiner, LinearCombiner
-from ensprune.link import Probability
+from ensprune.link import Identity, Probability
 from ensprune.members import Members, open_members
 from ensprune.selectors import ILPSelector, OrderingSelector
 from ensprune.selectors.ilp import FORMULATIONS
@@ -44,6 +44,19 @@ class Simulated(ClassifierMixin, BaseEstimator):
         return self.predict_proba(X).argmax(axis=1)
 
 
+class SimulatedNumbers(RegressorMixin, BaseEstimator):
+    """The same of numbers."""
+
+    def __init__(self, n_members: int = 1000):
+        self.n_members = n_members
+
+    def fit(self, X: Any, y: Any) -> SimulatedNumbers:
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return open_members(self).outputs(X).mean(axis=0)[0]
+
+
 class SimulatedMembers(Members):
     @property
     def n_members(self) -> int:
@@ -51,12 +64,15 @@ class SimulatedMembers(Members):
 
     @property
     def combiner(self) -> Combiner:
+        if isinstance(self.estimator, SimulatedNumbers):
+            return LinearCombiner("mean", Identity(), None, self.n_members)
         return LinearCombiner("mean", Probability(), np.arange(2), self.n_members)
 
     def outputs(self, X, n_jobs=None, *, indices=None, dtype=np.float32):
         chosen = range(self.n_members) if indices is None else indices
         rows, labels = X[:, 0].astype(np.uint32), X[:, 1].astype(dtype)
-        result = np.empty((len(chosen), 2, len(X)), dtype=dtype)
+        n_outputs = 1 if isinstance(self.estimator, SimulatedNumbers) else 2
+        result = np.empty((len(chosen), n_outputs, len(X)), dtype=dtype)
         for t, out in zip(chosen, result, strict=True):
             hashed = (rows + np.uint32(t * 977)) * np.uint32(2654435761)
             hashed ^= hashed >> np.uint32(15)
@@ -65,12 +81,13 @@ class SimulatedMembers(Members):
             noise = hashed * dtype(2.0**-24)
             # The better a member, the less noise is in its probability of the true label.
             share = dtype(0.55 + 0.4 * t / self.n_members)
-            out[1] = noise * share + labels * (1 - share)
-            out[0] = 1 - out[1]
+            out[-1] = noise * share + labels * (1 - share)
+            if n_outputs == 2:
+                out[0] = 1 - out[1]
         return result
 
-    def subset(self, indices, weights=None) -> Simulated:
-        return Simulated(len(indices))
+    def subset(self, indices, weights=None) -> Simulated | SimulatedNumbers:
+        return type(self.estimator)(len(indices))
 
     def parts(self) -> Iterable[Any]:
         return range(self.n_members)
@@ -81,6 +98,11 @@ class SimulatedMembers(Members):
 
 
 open_members.register(Simulated, SimulatedMembers)
+open_members.register(SimulatedNumbers, SimulatedMembers)
+
+
+# Of these metrics members have one output.
+OF_NUMBERS = {"r2", "neg_mean_squared_error", "neg_mean_absolute_error"}
 
 
 def peak_bytes() -> int:
@@ -106,7 +128,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.check:
         options.members, options.samples, options.limit = 150, 100_000, 60
-        options.scoring = ["neg_log_loss", "neg_brier_score", "accuracy", "roc_auc"]
+        options.scoring = [
+            "neg_log_loss",
+            "neg_brier_score",
+            "neg_mean_squared_error",
+            "accuracy",
+            "roc_auc",
+        ]
 
     limit = options.limit * 1_000_000
     selector = options.selector
@@ -128,8 +156,9 @@ def main() -> None:
     before = peak_bytes()
     for scoring in options.scoring:
         start = time.perf_counter()
+        kind = SimulatedNumbers if scoring in OF_NUMBERS else Simulated
         pruner = EnsemblePruner(
-            FrozenEstimator(Simulated(options.members)),
+            FrozenEstimator(kind(options.members)),
             target_size=options.size,
             selector=selector,
             scoring=scoring,

@@ -22,6 +22,9 @@ _BLOCK_BYTES = 1 << 21
 _FILE_BLOCK_BYTES = 1 << 23
 _LONGEST_BLOCK = 1 << 13
 
+# What looking at a piece of a file brings into memory at least, its neighbours included.
+_MAPPED_AT_ONCE = 1 << 16
+
 # So few members that the whole matrix costs little more than reading them: computed at once.
 _FEW = 64
 
@@ -194,9 +197,7 @@ class ResidualGram(Gram):
         jobs = min(jobs, cpu_count(), len(blocks))
 
         def of(block: slice) -> np.ndarray:
-            part = products(self._residuals(block), block)
-            release(self._outputs)
-            return part
+            return products(self._residuals(block), block)
 
         with ThreadPoolExecutor(jobs) as pool, one_blas_thread():
             parts = pool.map(of, blocks) if jobs > 1 else map(of, blocks)
@@ -216,7 +217,16 @@ class ResidualGram(Gram):
 
     def _residuals(self, block: slice) -> np.ndarray:
         """Residuals of a block of samples, shape (n_members, n_outputs * n_block)."""
-        residual = np.subtract(self._outputs[:, :, block], self._near[:, block], dtype=self._dtype)
+        n_members, n_outputs, _ = self._outputs.shape
+        near = self._near[:, block]
+        residual = np.empty((n_members, *near.shape), dtype=self._dtype)
+        some = [slice(None)]
+        if is_on_disk(self._outputs):
+            mapped = max(self._outputs.itemsize * near.shape[1], _MAPPED_AT_ONCE)
+            some = blocks_of(n_members, n_outputs * mapped, _FILE_BLOCK_BYTES)
+        for members in some:
+            np.subtract(self._outputs[members, :, block], near, out=residual[members])
+            release(self._outputs)
         if self._rest is not None:
             residual -= self._rest[:, block]
         return residual.reshape(len(residual), -1)

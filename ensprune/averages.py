@@ -72,13 +72,27 @@ def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray
 
 
 def quick_score(
-    scorer: Callable[..., float], estimator: Replay, y: np.ndarray, sample_weight: Any = None
+    scorer: Callable[..., float],
+    estimator: Replay,
+    y: np.ndarray,
+    sample_weight: Any = None,
+    losses: np.ndarray | None = None,
 ) -> float | None:
     """The score of a classifier without scikit-learn's checks of labels and probabilities.
 
     These take several times as long as the metric, and look at the same labels for each of many
     sub-ensembles. The number is the scorer's own, up to the rounding of the last digit; for accuracy
     to the last bit, so that what ties for the scorer ties here.
+
+    Parameters
+    ----------
+    scorer : callable
+    estimator : Replay
+        Predictions of the samples.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,), default=None
+    losses : ndarray of shape (n_samples,), default=None
+        :func:`sample_losses` of these, where they are known already.
 
     Returns
     -------
@@ -88,7 +102,8 @@ def quick_score(
     metric = getattr(scorer, "_score_func", None)
     if metric not in (accuracy_score, log_loss, brier_score_loss):
         return None
-    losses = sample_losses(scorer, estimator, y)
+    if losses is None:
+        losses = sample_losses(scorer, estimator, y)
     if losses is None:
         return None
     if metric is accuracy_score:

@@ -24,6 +24,7 @@ def standard_error(
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     score: Callable[[np.ndarray], float],
+    losses: np.ndarray | None = None,
 ) -> float:
     """Standard error of a score on the rows at hand.
 
@@ -37,6 +38,8 @@ def standard_error(
     score : callable
         The score on some of the rows, given by position; NaN where it is not defined there. Asked
         for metrics that are no averages only.
+    losses : ndarray of shape (n_samples,), default=None
+        :func:`~ensprune.averages.sample_losses`, where they are known already.
 
     Returns
     -------
@@ -45,7 +48,8 @@ def standard_error(
     """
     if len(y) < 2:
         return float("nan")
-    losses = sample_losses(scorer, estimator, y)
+    if losses is None:
+        losses = sample_losses(scorer, estimator, y)
     if losses is None:
         return _jackknife(y, score)
     share = normalised_weights(sample_weight, len(y))

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
-from .averages import quick_score
+from .averages import quick_score, sample_losses
 from .combiner import Combiner
 from .members.base import Members, open_members
 from .members.reading import read_members
@@ -280,12 +280,15 @@ class Validation:
 
     def _score_again(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
         """The same for one of many sub-ensembles on all rows, which the scorer need not check anew."""
-        quick = None
+        losses = None
         if len(rows) == len(self.y):
-            quick = quick_score(self.scorer, estimator, self.y, self.sample_weight)
+            losses = sample_losses(self.scorer, estimator, self.y)
+        quick = None
+        if losses is not None:
+            quick = quick_score(self.scorer, estimator, self.y, self.sample_weight, losses)
         if quick is None:
             return self._score(estimator, rows)
-        return quick, self._standard_error(estimator, rows)
+        return quick, self._standard_error(estimator, rows, losses)
 
     def score_on(self, estimator: Any, rows: np.ndarray) -> float:
         """The metric on some of the rows, given the answers for exactly these; may be NaN."""
@@ -299,13 +302,15 @@ class Validation:
             # Few members leave out few rows, which may lack a class the metric needs.
             return float("nan")
 
-    def _standard_error(self, estimator: Replay, rows: np.ndarray) -> float:
+    def _standard_error(
+        self, estimator: Replay, rows: np.ndarray, losses: np.ndarray | None = None
+    ) -> float:
         weight = None if self.sample_weight is None else self.sample_weight[rows]
 
         def score(kept: np.ndarray) -> float:
             return self.score_on(estimator.rows(kept), rows[kept])
 
-        return standard_error(self.scorer, estimator, self.y[rows], weight, score)
+        return standard_error(self.scorer, estimator, self.y[rows], weight, score, losses)
 
 
 def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:

@@ -21,6 +21,9 @@ _OUTER = 8
 # Samples in whole groups of products, which start at a cache line each.
 _GROUP = 1 << 10
 
+# Above this share of samples that may need clipping all are clipped.
+_MANY = 0.1
+
 # Sums of candidates and samples held at a time, in bytes: few calls, and still in cache.
 _TILE_BYTES = 1 << 21
 
@@ -100,13 +103,16 @@ class LogLoss(LinearObjective):
             total = self._total[0, block].astype(dtype)
             tile[:, len(total) :] = 1
             # Outputs are not negative: where the total is clear of the bound, so are all sums.
-            clips = total.min() < least or dtype == self.combiner.dtype
+            low = np.flatnonzero(total < least)
+            clips = len(low) > _MANY * len(total) or dtype == self.combiner.dtype
             for first in range(0, len(members), some):
                 batch = members[first : first + some]
                 raw = tile[: len(batch), : len(total)]
                 self._add_rows(batch, factor, block, total, raw)
                 if clips:
                     np.clip(raw, least, most, out=raw)
+                elif len(low):
+                    raw[:, low] = np.maximum(raw[:, low], dtype.type(least))
                 sums[first : first + some] += _sums_of_logs(tile[: len(batch)])
                 release(self._outputs)
         return sums

@@ -108,6 +108,17 @@ def _worths(selection: Selection, prices: Prices) -> tuple[np.ndarray, float, fl
     return diagonal + partners.sum(axis=1), constant, float(margin)
 
 
+def _at_a_glance(gram: np.ndarray, size: int) -> float:
+    """A bound for where there is no time to look: all pairs are as good as the best one."""
+    own = float(np.sort(np.diag(gram))[:size].sum())
+    pairs = (
+        size * (size - 1) * float(gram.min(where=~np.eye(len(gram), dtype=bool), initial=np.inf))
+    )
+    if size < 2 or len(gram) < 2:
+        pairs = 0.0
+    return own + pairs - 1e-12 * (abs(own) + abs(pairs))
+
+
 class Bounding:
     """A bound on ``x' gram x`` that :meth:`run` tightens, and the members it has settled.
 
@@ -141,7 +152,7 @@ class Bounding:
         self._rules = rules
         self._incumbent = incumbent
         self.keep, self.drop = rules.keep.copy(), rules.drop.copy()
-        self.value = -np.inf
+        self.value = _at_a_glance(gram, size)
         self._best: tuple[np.ndarray, np.ndarray] | None = None  # members and their curvature
         self._relaxation: DoublyNonnegative | None = None
         # Where the relaxation starts from, and the first one of our own: that fits other sizes.

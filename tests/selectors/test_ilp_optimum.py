@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ensprune.selectors import ILPSelector
+from ensprune.selectors.ilp import quadratic, run
 from ensprune.selectors.ilp.enumeration import RightSets
 
 _spec = importlib.util.spec_from_file_location(
@@ -178,3 +179,22 @@ def test_recall_floors_that_only_fewer_members_reach():
         )
         _, result = solved(problem, "squared_error", **options)
         assert -result.objective_value == pytest.approx(best, rel=2e-6)
+
+
+@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("formulation", ["squared_error", "pairwise"])
+def test_branching_without_the_solver(formulation, costly, monkeypatch):
+    # Bounds alone prove small problems, and the solver has the few members they leave.
+    monkeypatch.setattr(run, "_BOUND_SHARE", 0.0)
+    monkeypatch.setattr(quadratic, "_FEW", 0)
+    found = []
+    search = quadratic.branch_and_bound
+    monkeypatch.setattr(
+        quadratic, "branch_and_bound", lambda *given: found.append(search(*given)) or found[-1]
+    )
+    for seed in range(6):
+        costs = np.random.default_rng(seed).uniform(1, 3, 10) if costly else np.ones(10)
+        make = cases.classification if formulation == "pairwise" else cases.regression
+        problem = make(seed, n_members=10, costs=costs, budget=10.0 if costly else 5.0)
+        check(problem, formulation, {})
+    assert found

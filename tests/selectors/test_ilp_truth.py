@@ -328,6 +328,22 @@ def test_a_solver_that_denies_what_is_there_proves_nothing(costly, monkeypatch):
     assert denied.objective_value <= honest.objective_value + 1e-9
 
 
+def test_callbacks_of_a_solver_that_is_given_are_called():
+    import highspy
+    import pulp
+
+    heard = []
+    problem = cases.classification(5)
+    own = pulp.HiGHS(
+        msg=False,
+        callbackTuple=(lambda kind, message, out, answer, data: heard.append(kind), None),
+        callbacksToActivate=[highspy.cb.HighsCallbackType.kCallbackMipInterrupt],
+    )
+    path = ILPSelector("margin", rho=cases.RHO, solver=own, mip_gap=0.0).select(problem)
+    assert heard
+    assert -path.result.objective_value == pytest.approx(cases.best_loss(problem, "margin"))
+
+
 def test_infeasible_is_not_believed_after_the_deadline(monkeypatch):
     program = Program()
     x = program.add_columns(np.ones(3), integer=True)

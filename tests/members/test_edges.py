@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
@@ -154,3 +155,34 @@ def test_xgboost_looks_at_no_row_of_another_width(wide):
         ValueError, match=f"X has {wide} features, but XGBClassifier is expecting 6"
     ):
         open_members(model).outputs(np.ones((4, wide)))
+
+
+def test_xgboost_that_was_best_after_its_first_round_has_one_member():
+    X, y = rows()
+    model = XGBClassifier(n_estimators=12, early_stopping_rounds=4, n_jobs=1)
+    model.fit(X, y, eval_set=[(X, 1 - y)], verbose=False)  # every round makes it worse
+    assert model.best_iteration == 0
+    members = open_members(model)
+    assert members.n_members == 1
+    obeys(model, X, np.array([0]), tolerance=1e-6)
+
+
+def test_xgboost_weighs_the_positive_class_as_it_was_told():
+    X, y = rows()
+    model = XGBClassifier(n_estimators=3, scale_pos_weight=3.0, n_jobs=1).fit(X, y)
+    np.testing.assert_array_equal(open_members(model).row_weights(y), np.where(y == 1, 3.0, 1.0))
+    for plain in (XGBClassifier(n_estimators=3, n_jobs=1), XGBRegressor(n_estimators=3, n_jobs=1)):
+        assert open_members(plain.fit(X, y)).row_weights(y) is None
+
+
+# --- stacking -----------------------------------------------------------------------------------
+
+
+def test_all_learners_see_the_same_folds_where_these_are_drawn():
+    X, y = rows()
+    same = [(name, DecisionTreeClassifier(max_depth=4, random_state=0)) for name in "ab"]
+    stack = StackingClassifier(same, LogisticRegression(), cv=StratifiedKFold(3, shuffle=True))
+    members = open_members(stack.fit(X, y))
+    members.set_training_data(X, y)
+    first, second = members.training.outputs
+    np.testing.assert_array_equal(first, second)

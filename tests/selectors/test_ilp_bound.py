@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+from ensprune.selectors.ilp import sweep
 from ensprune.selectors.ilp.bound import quadratic_bound
 from ensprune.selectors.ilp.branch import branch_and_bound
 from ensprune.selectors.ilp.rules import Rules
@@ -148,7 +149,10 @@ def test_within_one_percent_of_a_forest_without_a_solver(regression):
 
 
 @pytest.mark.parametrize("definite", [True, False])
-def test_every_size_is_bounded_and_the_best_one_found(definite):
+@pytest.mark.parametrize("held", [2, 100])
+def test_every_size_is_bounded_and_the_best_one_found(definite, held, monkeypatch):
+    # Relaxations that are forgotten begin anew.
+    monkeypatch.setattr(sweep, "_MOST_BYTES", held * 72 * N**2)
     rng = np.random.default_rng(17 + definite)
     compared = 0
     for _ in range(25):

@@ -265,6 +265,16 @@ class Bounding:
         self._advance(deadline)
         return True
 
+    def release(self) -> None:
+        """Forget the relaxation, not what it has proved."""
+        self._relaxation = self._first = self._seed = None
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory the relaxation takes."""
+        members = self._first[0] if self._first is not None else self._rest.free
+        return 72 * len(members) ** 2
+
     def round_seconds(self) -> float:
         """About how long :meth:`round` takes."""
         return (_STEPS + 1) * self._step_seconds()

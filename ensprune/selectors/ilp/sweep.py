@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -17,6 +16,9 @@ _FIRST_SHARE = 0.5
 _ONE_SHARE = 0.25
 # Rounds without progress in a first look: what is found for another size is no bound at once.
 _FIRST_PATIENCE = 4
+# What relaxations may take together, and by how many sizes one that is settled seems further away.
+_MOST_BYTES = 1 << 29
+_SETTLED = 3
 
 
 def bound_sizes(
@@ -64,21 +66,29 @@ def bound_sizes(
     now = time.perf_counter()
     first = now + _FIRST_SHARE * (deadline - now)
     size: int | None = sizes[-1] if near is None or near not in bounds else near
+    begun: set[int] = set()
     while size is not None and now < deadline:
-        one, begun = bounds[size], [other for other in sizes if bounds[other].seeds]
-        new = size not in begun
-        if new:
-            if begun:
-                one.start_near(bounds[min(begun, key=partial(_distance, size))])
+        one = bounds[size]
+        _start(one, bounds)
+        if size in begun:
+            one.round(deadline, mip_gap)
+        else:
             share = max(_ONE_SHARE * (first - now), one.round_seconds())
             one.run(min(now + share, deadline), mip_gap, _FIRST_PATIENCE)
-        else:
-            one.round(deadline, mip_gap)
-        if new or one.enough(mip_gap):
+        if size not in begun or one.enough(mip_gap):
             _teach(one, bounds, mip_gap)
-        size = _next(bounds, mip_gap)
+        begun.add(size)
+        size = _next(bounds, begun, mip_gap)
+        _make_room(bounds, size, mip_gap)
         now = time.perf_counter()
     return bounds
+
+
+def _start(one: Bounding, bounds: Mapping[int, Bounding]) -> None:
+    """Let a relaxation that has none begin where the nearest one stands."""
+    seeds = [other for other in bounds.values() if other.seeds]
+    if seeds and not one.seeds:
+        one.start_near(min(seeds, key=lambda other: abs(other.size - one.size)))
 
 
 def _teach(one: Bounding, bounds: Mapping[int, Bounding], mip_gap: float) -> None:
@@ -91,19 +101,27 @@ def _teach(one: Bounding, bounds: Mapping[int, Bounding], mip_gap: float) -> Non
             other.learn(one, prices)
 
 
-def _next(bounds: Mapping[int, Bounding], mip_gap: float) -> int | None:
+def _next(bounds: Mapping[int, Bounding], begun: set[int], mip_gap: float) -> int | None:
     """The open size nearest to one that has begun; once all have, the one with the lowest bound."""
     waiting = [
         size
         for size, bound in bounds.items()
         if not bound.enough(mip_gap) and bound.stalled < PATIENCE
     ]
-    begun = [size for size, bound in bounds.items() if bound.seeds]
-    new = [size for size in waiting if not bounds[size].seeds]
-    if new and begun:
-        return min(new, key=lambda size: min(_distance(size, other) for other in begun))
-    return min(new or waiting, key=lambda size: bounds[size].value / float(size) ** 2, default=None)
+    new = [size for size in waiting if size not in begun]
+    if new:
+        return min(new, key=lambda size: min(abs(size - other) for other in begun))
+    return min(waiting, key=lambda size: bounds[size].value / float(size) ** 2, default=None)
 
 
-def _distance(one: int, other: int) -> int:
-    return abs(one - other)
+def _make_room(bounds: Mapping[int, Bounding], size: int | None, mip_gap: float) -> None:
+    """Forget relaxations, if they are too many: those far from the size that is next."""
+    held = [bound for bound in bounds.values() if bound.seeds]
+    most = max(2, _MOST_BYTES // max(1, max((bound.bytes for bound in held), default=1)))
+
+    def worth(bound: Bounding) -> int:
+        # One that is settled can only be where another starts.
+        return abs(bound.size - (size or 0)) + _SETTLED * bound.enough(mip_gap)
+
+    for bound in sorted(held, key=worth)[most:]:
+        bound.release()

@@ -78,6 +78,20 @@ def test_the_target_tells_the_task(folder, ensprune, hpc, target, options, metri
     assert json.loads(done.out)[0]["metric"] == metric
 
 
+def test_progress_is_said_where_it_is_asked_for(folder, ensprune):
+    done = ensprune("compare", "RandomForest", *VAL, "--size", 2, "--rows", 60, "--verbose")
+    assert done.code == 0
+    assert done.err.splitlines()[-1] == "[1/1] RandomForest"
+
+
+def test_a_table_that_says_nothing(folder, refused, hpc):
+    hpc.val[["class"]].to_csv("alone.csv", index=False)
+    hpc.val.assign(**{"class": "VF"}).to_csv("one.csv", index=False)
+    compare = ("compare", "Bagging", "--target", "class", "--data")
+    assert "alone.csv has no column beside the target 'class'" in refused(*compare, "alone.csv")
+    assert "the target 'class' is 'VF' in all rows" in refused(*compare, "one.csv")
+
+
 def test_mistakes(folder, refused, xgb):
     assert "XGBoost's own format does not keep the parameters" in refused(
         "compare", "xgb.ubj", "--data", "val.csv", "--target", "number"
@@ -85,6 +99,10 @@ def test_mistakes(folder, refused, xgb):
     assert "'forest' is no family; give Bagging" in refused("compare", "forest", *VAL)
     assert "--size auto: give a number" in refused("compare", "Bagging", *VAL, "--size", "auto")
     assert "--seed -3: give a number from 0" in refused("compare", "Bagging", *VAL, "--seed", "-3")
+    assert "--rows 7: give 8 at least" in refused("compare", "Bagging", *VAL, "--rows", 7)
+    assert "--sample-weight goes with ensprune prune only" in refused(
+        "compare", "Bagging", *VAL, "--sample-weight", "hour"
+    )
     assert "has no column 'klass'" in refused("compare", "--data", "val.csv", "--target", "klass")
     assert "'day' is 'Mon' in row" in refused(
         "compare", "--data", "val.csv", "--target", "day", "--task", "regression"

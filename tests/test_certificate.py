@@ -13,7 +13,7 @@ from sklearn.metrics import make_scorer, mean_absolute_error
 
 from ensprune import EnsemblePruner, prune
 from ensprune.averages import is_average, sample_losses, worst_difference
-from ensprune.certificate import certification_split, rows_needed
+from ensprune.certificate import Certificate, certification_split, rounded_up, rows_needed
 from ensprune.path import PathPoint, PruningPath
 from ensprune.replay import Replay
 from ensprune.selectors import Problem
@@ -376,3 +376,17 @@ def test_too_few_rows_to_certify_say_how_many_it_takes(binary, confidence):
         ValueError, match=rf"confidence={confidence} takes at least {needed} rows.*{2 * needed}"
     ):
         prune(forest, X[:few], y[:few], target_size="auto", tolerance=0.1, confidence=confidence)
+
+
+def test_bounds_are_rounded_so_that_they_look_no_better():
+    assert rounded_up(0.0123401) == pytest.approx(0.0124)
+    assert rounded_up(-0.0123401) == pytest.approx(-0.0123)
+    assert rounded_up(0.0) == 0.0
+    assert rounded_up(np.inf) == np.inf
+
+
+def test_what_is_gained_for_sure_is_said_so():
+    gain = Certificate(3, 9, "accuracy", -0.03, -0.01234, 0.9, None, "test", 50, 50, 1)
+    assert "accuracy gained at least 0.0123 with 90 % confidence" in str(gain)
+    loss = Certificate(3, 9, "accuracy", 0.01, 0.02341, 0.9, None, "test", 50, 50, 1)
+    assert "accuracy lost at most 0.0235 with 90 % confidence" in str(loss)

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ensprune import datasets
+from ensprune import datasets, fashion_mnist
 
 # loader -> rows, columns, categorical columns, missing values, classes (None: regression)
 TABLES = {
@@ -109,3 +110,15 @@ def test_readme_knows_every_file():
         if path.suffix in (".gz", ".npz"):
             assert f"## {path.name}\n" in readme
             assert f"- sha256: {hashlib.sha256(path.read_bytes()).hexdigest()}" in readme
+
+
+def test_a_checkout_needs_no_installed_tables(monkeypatch):
+    def missing(package):
+        raise ModuleNotFoundError(package)
+
+    monkeypatch.setattr(resources, "files", missing)
+    assert datasets.load_concrete().data.shape == (1030, 8)
+    assert fashion_mnist.load_fashion_mnist()[1].shape == (10_000,)
+    monkeypatch.setattr(fashion_mnist, "FILE_NAME", "nowhere.npz")
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz is neither installed"):
+        fashion_mnist.load_fashion_mnist()

@@ -30,6 +30,8 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier, XGBRegressor
@@ -409,3 +411,13 @@ def test_rows_to_stop_on_are_asked_for(make, inside):
         pruner.fit(X, y)
     pruner.fit(X, y, **{argument: [(X, y)]})
     assert pruner.n_members_ <= 2
+
+
+def test_a_search_keeps_its_own_metric():
+    X, y = make_classification(150, 6, n_informative=4, weights=[0.8], random_state=0)
+    forest = RandomForestClassifier(8, max_depth=3, random_state=0)
+    search = GridSearchCV(forest, {"max_depth": [2, 4]}, scoring="f1", cv=2).fit(X, y)
+    pruner = EnsemblePruner(FrozenEstimator(search), target_size=3).fit(X, y)
+    assert pruner.score_full_ == pytest.approx(get_scorer("f1")(search, X, y))
+    asked = clone(pruner).set_params(scoring="accuracy").fit(X, y)
+    assert asked.score_full_ == pytest.approx(get_scorer("accuracy")(search, X, y))

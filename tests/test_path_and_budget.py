@@ -30,6 +30,14 @@ def test_within_refuses_what_is_too_cheap():
         path().within(0.5)
 
 
+def test_one_standard_error_needs_a_score():
+    with pytest.raises(ValueError, match="no point of the path has a score"):
+        path().within_one_standard_error()
+    # Without a standard error it is the best point itself.
+    scored = path().with_scores([(0.7, np.nan), (0.9, np.nan), (0.8, np.nan)])
+    assert scored.within_one_standard_error().size == 2
+
+
 def test_frame_has_a_row_per_point():
     scored = path().with_scores([(0.7, 0.01), (0.8, 0.02), (0.9, 0.03)])
     frame = scored.to_frame()

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
@@ -168,3 +172,16 @@ def test_matplotlib_is_an_extra(out_of_bag, monkeypatch):
     monkeypatch.delattr(sys.modules["matplotlib"], "pyplot")
     with pytest.raises(ImportError, match=r"PruningPathDisplay\.plot .* 'ensprune\[plot\]'"):
         display.plot()
+
+
+def test_a_long_path_is_drawn_on_a_logarithmic_axis(cancer):
+    forest = RandomForestClassifier(60, max_depth=2, random_state=0).fit(cancer[0], cancer[2])
+    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=1.0, selector="first")
+    display = PruningPathDisplay.from_estimator(pruner.fit(cancer[1], cancer[3]))
+    assert display.ax_.get_xscale() == "log"
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert {"1", "10", "50"} <= set(labels)
+    # Costs below one are no whole numbers.
+    pruner.set_params(cost=np.full(60, 0.01)).fit(cancer[1], cancer[3])
+    display = PruningPathDisplay.from_estimator(pruner, x="cost")
+    assert display.ax_.get_xscale() == "log"

@@ -169,3 +169,17 @@ def test_solvers_write_nothing_to_the_terminal(layer, capfd):
     prune_layer(W, X, intercept=np.zeros(3), method="l1_program", epsilon=0.3)
     prune_layer(W, X, intercept=np.zeros(3), method="l0_program", epsilon=0.3)
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_time_for_the_l1_programme_leaves_the_largest_weights():
+    rng = np.random.default_rng(0)
+    X, W = rng.normal(size=(400, 40)), rng.normal(size=(40, 1))
+    asked = {"method": "l1_program", "time_limit": 1e-9}
+    pruned = prune_layer(W, X, sparsity=0.5, **asked)
+    assert pruned.status == "time_limit"
+    assert np.isnan(pruned.gap)
+    effect = np.abs(W) * X.std(axis=0)[:, None]
+    np.testing.assert_array_equal(pruned.mask, effect >= np.sort(effect, axis=0)[20])
+    dense = prune_layer(W, X, sparsity=None, epsilon=0.2, **asked)
+    assert dense.status == "time_limit"
+    np.testing.assert_array_equal(dense.coef, W)

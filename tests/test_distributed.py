@@ -41,7 +41,7 @@ def test_a_cluster_chooses_the_same_members(client, rows):
     X, y = rows
     forest = RandomForestClassifier(12, max_depth=5, random_state=0).fit(X[:200], y[:200])
     # No fast form: the scorer itself runs on the cluster.
-    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=2, scoring="f1")
+    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=2, scoring="d2_log_loss_score")
     here = pruner.fit(X[200:], y[200:])
     expected = here.path_, here.score_full_
     with joblib.parallel_config(backend="dask"):

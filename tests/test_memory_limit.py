@@ -89,7 +89,8 @@ def same(free, tight, rel=1e-12):
         "balanced_accuracy",
         "neg_log_loss",
         "roc_auc_ovr",
-        "f1_macro",  # no fast form
+        "f1_macro",
+        "d2_log_loss_score",  # no fast form
     ],
 )
 def test_classification(scoring, labelled, files):

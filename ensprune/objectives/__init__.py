@@ -6,6 +6,7 @@ One file per kind of metric. An objective sees arrays, never an estimator.
 from .absolute import AbsoluteError
 from .accuracy import Accuracy
 from .base import Objective, make_objective, register_objective
+from .confusion import ConfusionScore
 from .deviance import MeanLoss
 from .generic import GenericObjective
 from .likelihood import LogLoss
@@ -17,6 +18,7 @@ __all__ = [
     "AbsoluteError",
     "Accuracy",
     "AveragePrecision",
+    "ConfusionScore",
     "GenericObjective",
     "LinearObjective",
     "LogLoss",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
@@ -11,15 +9,11 @@ from ..combiner import Combiner
 from ..link import Logistic
 from .base import register_objective
 from .margins import Margins
-from .running import LinearObjective
-from .squared import SquaredError
+from .ties import OfLabels
 
 
-class Accuracy(LinearObjective):
+class Accuracy(OfLabels):
     """Share of samples whose first largest raw score is the true class.
-
-    Accuracy takes few values, so candidates tie by the dozen. Ties are broken by the squared
-    error of the averaged outputs, never in favour of a member for being in already.
 
     Parameters
     ----------
@@ -35,24 +29,6 @@ class Accuracy(LinearObjective):
 
     def __init__(self, balanced: bool = False):
         self.balanced = balanced
-
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        super().start(outputs, y, combiner, sample_weight, mask=mask, rows=rows, n_jobs=n_jobs)
-        # The squared error of a sum is no proxy: dropping stages shifts it.
-        self._ties: SquaredError | None = None
-        if combiner.kind != "sum":
-            self._ties = SquaredError()
-            self._ties.start(outputs, y, combiner, sample_weight, n_jobs=n_jobs)
 
     def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
         weights = super()._sample_weights(sample_weight)
@@ -104,24 +80,6 @@ class Accuracy(LinearObjective):
             # Classes before the true one win a tie against it, as argmax has it.
             wrong |= (row == true) & (position < labels)
         return ~wrong
-
-    def add(self, member: int) -> None:
-        super().add(member)
-        if self._ties is not None:
-            self._ties.add(member)
-
-    def drop(self, member: int) -> None:
-        super().drop(member)
-        if self._ties is not None:
-            self._ties.drop(member)
-
-    def clear(self) -> None:
-        super().clear()
-        if self._ties is not None:
-            self._ties.clear()
-
-    def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
-        return None if self._ties is None else self._ties.candidates(drop)
 
 
 def _classifies(combiner: Combiner) -> bool:

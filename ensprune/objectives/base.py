@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,8 @@ class _Registry:
 
     def __init__(self) -> None:
         self._entries: dict[Any, list[tuple[Callable[[Combiner], bool], Factory]]] = {}
+        # Whatever the keyword arguments.
+        self._of_labels: dict[Any, tuple[Callable[[Combiner], bool], Callable[..., Objective]]] = {}
 
     def add(
         self,
@@ -140,7 +142,19 @@ class _Registry:
         for applies, factory in self._entries.get(_key(scorer), ()):
             if applies(combiner):
                 return factory
+        if scorer._score_func in self._of_labels and scorer._response_method == "predict":
+            applies, of_scorer = self._of_labels[scorer._score_func]
+            if applies(combiner):
+                return partial(of_scorer, scorer)
         return None
+
+    def add_of_labels(
+        self,
+        metric: Callable[..., float],
+        factory: Callable[..., Objective],
+        applies: Callable[[Combiner], bool],
+    ) -> None:
+        self._of_labels[metric] = applies, factory
 
 
 def _frozen(kwargs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -192,6 +206,25 @@ def register_objective(
         The keyword arguments the scorer was made with.
     """
     _registry.add(metric, factory, applies, **kwargs)
+
+
+def register_label_metric(
+    metric: Callable[..., float],
+    factory: Callable[..., Objective],
+    applies: Callable[[Combiner], bool] = lambda c: c.linear and c.classes is not None,
+) -> None:
+    """Give a metric of predicted labels a fast form for any keyword arguments.
+
+    Parameters
+    ----------
+    metric : callable
+        The metric function that scorers wrap, such as ``sklearn.metrics.f1_score``.
+    factory : callable
+        ``factory(scorer)`` returns a new objective.
+    applies : callable, default=affine combiners of classifiers
+        ``applies(combiner)`` says whether the fast form is exact for that combiner.
+    """
+    _registry.add_of_labels(metric, factory, applies)
 
 
 def default_scorer(combiner: Combiner) -> Any:

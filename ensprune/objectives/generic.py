@@ -225,7 +225,9 @@ class _State:
         return replay_raw(combiner, total)
 
     def dropped(self, member: int) -> Replay:
-        kept = [i for i, t in enumerate(self.selected) if t != member]
+        # Once: it may be in several times.
+        out = self.selected.index(member)
+        kept = [i for i in range(len(self.selected)) if i != out]
         assert self.chosen is not None
         return replay(self.combiner.take([self.selected[i] for i in kept]), self.chosen[kept])
 

@@ -11,6 +11,7 @@ from ensprune.members import open_members
 from ensprune.objectives import (
     AbsoluteError,
     Accuracy,
+    ConfusionScore,
     GenericObjective,
     LogLoss,
     SquaredError,
@@ -33,7 +34,7 @@ REGRESSION = [
     "neg_mean_absolute_error",
     "neg_median_absolute_error",
 ]
-FAST = {Accuracy, LogLoss, SquaredError, SquaredErrorThroughLink, AbsoluteError}
+FAST = {Accuracy, ConfusionScore, LogLoss, SquaredError, SquaredErrorThroughLink, AbsoluteError}
 
 
 def cases():
@@ -131,7 +132,11 @@ def test_candidates_for_dropping_are_the_scores_after_dropping(family: Family, s
 def test_affine_combiners_have_fast_forms(family: Family):
     ensemble, _, _ = fitted(family)
     combiner = open_members(ensemble).combiner
-    scorings = REGRESSION[:-1] if combiner.classes is None else CLASSIFICATION[:2]
+    scorings = (
+        REGRESSION[:-1]
+        if combiner.classes is None
+        else ["accuracy", "balanced_accuracy", "f1_macro"]
+    )
     for scoring in scorings:
         kind = type(make_objective(scoring, combiner))
         assert kind in (FAST if combiner.linear else {GenericObjective})

@@ -1,0 +1,255 @@
+"""Metrics of the confusion matrix: F1, precision, recall, Jaccard, Matthews' correlation, kappa, ...
+
+The labels of all candidates are counted class by class; of a candidate a metric needs no more than
+that. Accuracy and balanced accuracy, which need less, are in ``accuracy.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    f1_score,
+    fbeta_score,
+    hamming_loss,
+    jaccard_score,
+    matthews_corrcoef,
+    precision_score,
+    recall_score,
+    zero_one_loss,
+)
+
+from ..link import Link, Logistic
+from ..replay import Replay
+from ..storage import release
+from .base import register_label_metric
+from .generic import call_scorer
+from .ties import OfLabels
+
+# Entries of confusion matrices that are held at a time, by each thread.
+_MOST_ENTRIES = 1 << 20
+
+
+class ConfusionScore(OfLabels):
+    """A scorer of predicted labels that looks at nothing but the confusion matrix.
+
+    Parameters
+    ----------
+    scorer : scikit-learn scorer
+        Of a metric that takes sample weights.
+
+    Notes
+    -----
+    Where the metric has a closed form, all candidates are scored by it at once. Everything else, a
+    division by zero and what scikit-learn warns of then included, is left to the scorer itself, on
+    one sample per entry of the confusion matrix with the entry for its weight.
+    """
+
+    def __init__(self, scorer: Any):
+        self.scorer = scorer
+
+    def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
+        # Not normalised: metrics may be counts.
+        n_classes = len(self.combiner.classes)
+        self._rows = self._targets * n_classes  # of the confusion matrix, flat
+        if sample_weight is None:
+            return np.ones(self.n_samples)
+        return np.asarray(sample_weight, dtype=np.float64)
+
+    def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
+        """The entry of the confusion matrix that each sample counts for."""
+        return _labels(self.combiner.link, raw) + self._rows[block]
+
+    def _moves(self, members: np.ndarray, sign: float) -> np.ndarray:
+        scores = np.empty(len(members))
+        some = max(1, _MOST_ENTRIES // len(self.combiner.classes) ** 2)
+        for first in range(0, len(members), some):
+            batch = members[first : first + some]
+            matrices = [self._confusion(member, sign) for member in batch]
+            scores[first : first + some] = self._scores(*map(np.stack, zip(*matrices, strict=True)))
+        return scores
+
+    def _current(self) -> float:
+        counts, weights = self._confusion()
+        return float(self._scores(counts[None], weights[None])[0])
+
+    def _confusion(
+        self, member: int | None = None, sign: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Samples in each entry of the confusion matrix, and what they weigh; both flat.
+
+        Of the current sub-ensemble plus (or minus) ``member``, where there is one.
+        """
+        entries = np.empty(self.n_samples, dtype=np.intp)
+        for block in self._blocks():
+            raw = np.empty_like(self._total[:, block])
+            if member is None:
+                raw[...] = self._total[:, block]
+                self._averaged(raw, self._norm, block)
+            else:
+                self._raw(member, sign, block, raw)
+            entries[block] = self._contributions(raw, block)
+        release(self._outputs)
+        size = len(self.combiner.classes) ** 2
+        counts = np.bincount(entries, minlength=size)
+        return counts, counts if self._uniform else np.bincount(entries, self._weights, size)
+
+    def _scores(self, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Score of each confusion matrix (n_candidates, n_classes ** 2), true classes first."""
+        n_classes = len(self.combiner.classes)
+        confusion = weights.reshape(-1, n_classes, n_classes).astype(np.float64, copy=False)
+        # scikit-learn averages over the labels that are there, be it without weight.
+        seen = counts.reshape(confusion.shape)
+        present = (seen.sum(axis=1) + seen.sum(axis=2)) > 0
+        closed = _CLOSED.get(self.scorer._score_func)
+        scores = np.full(len(counts), np.nan)
+        if closed is not None:
+            sides = (
+                np.diagonal(confusion, axis1=1, axis2=2),
+                confusion.sum(axis=2),
+                confusion.sum(axis=1),
+            )
+            with np.errstate(invalid="ignore", divide="ignore"):
+                scores = closed(*sides, present, self.combiner.classes, self.scorer._kwargs)
+            scores *= self.scorer._sign
+        for candidate in np.flatnonzero(~np.isfinite(scores)):
+            scores[candidate] = self._asked(counts[candidate], weights[candidate])
+        return scores
+
+    def _asked(self, counts: np.ndarray, weights: np.ndarray) -> float:
+        """What the scorer itself says of one confusion matrix."""
+        classes = self.combiner.classes
+        entries = np.flatnonzero(counts)
+        true, said = np.divmod(entries, len(classes))
+        return call_scorer(
+            self.scorer,
+            Replay(classes, predict=classes[said]),
+            np.empty((len(entries), 0)),
+            classes[true],
+            weights[entries],
+        )
+
+
+def _labels(link: Link, raw: np.ndarray) -> np.ndarray:
+    """Positions of the predicted classes, dtype intp; ``raw`` (n_outputs, n_block) is overwritten."""
+    if isinstance(link, Logistic):
+        return link.labels(raw)
+    # As argmax has it, the first of equal ones, by comparisons of whole rows.
+    labels = np.zeros(raw.shape[1], dtype=np.intp)
+    most = raw[0]
+    for position, row in enumerate(raw[1:], start=1):
+        np.copyto(labels, position, where=row > most)
+        np.maximum(most, row, out=most)
+    return labels
+
+
+# A closed form gets, for every candidate, the weight of each class that is right, true and predicted,
+# (n_candidates, n_classes), and which classes are there at all; its score is NaN where it does not
+# hold, and everywhere for keyword arguments that it does not know.
+_Closed = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]], np.ndarray
+]
+
+
+def _set_wise(
+    parts: Callable[..., tuple[np.ndarray, np.ndarray]],
+) -> _Closed:
+    """Averages over classes of a quotient, ``parts(right, true, predicted, beta)``."""
+
+    def closed(
+        right: np.ndarray,
+        true: np.ndarray,
+        predicted: np.ndarray,
+        present: np.ndarray,
+        classes: np.ndarray,
+        kwargs: dict[str, Any],
+    ) -> np.ndarray:
+        unknown = np.full(len(right), np.nan)
+        average, beta = kwargs.get("average", "binary"), kwargs.get("beta", 1.0)
+        positive = kwargs.get("pos_label", 1)
+        if not set(kwargs) <= {"average", "beta", "pos_label", "zero_division"}:
+            return unknown
+        top, bottom = parts(right, true, predicted, beta)
+        if average == "binary":
+            # Anything else is an error that says so.
+            at = np.flatnonzero([bool(label == positive) for label in classes.tolist()])
+            if len(at) != 1:
+                return unknown
+            usual = (present.sum(axis=1) <= 2) & present[:, at[0]]
+            return np.where(usual, top[:, at[0]] / bottom[:, at[0]], np.nan)
+        if positive not in (None, 1) or average not in ("micro", "macro", "weighted"):
+            return unknown
+        if average == "micro":
+            return top.sum(axis=1) / bottom.sum(axis=1)
+        # A class that is there but has nothing to divide by makes the average NaN, too.
+        each = np.where(present, top / bottom, 0.0)
+        share = present if average == "macro" else true
+        return (share * each).sum(axis=1) / share.sum(axis=1)
+
+    return closed
+
+
+def _correlation(
+    right: np.ndarray,
+    true: np.ndarray,
+    predicted: np.ndarray,
+    present: np.ndarray,
+    classes: np.ndarray,
+    kwargs: dict[str, Any],
+) -> np.ndarray:
+    """Matthews' correlation coefficient."""
+    total = true.sum(axis=1)
+    both = right.sum(axis=1) * total - (true * predicted).sum(axis=1)
+    of_true = total**2 - (true**2).sum(axis=1)
+    of_predicted = total**2 - (predicted**2).sum(axis=1)
+    varied = ((true > 0).sum(axis=1) > 1) & ((predicted > 0).sum(axis=1) > 1) & (not kwargs)
+    return np.where(varied, both / np.sqrt(of_true * of_predicted), np.nan)
+
+
+def _kappa(
+    right: np.ndarray,
+    true: np.ndarray,
+    predicted: np.ndarray,
+    present: np.ndarray,
+    classes: np.ndarray,
+    kwargs: dict[str, Any],
+) -> np.ndarray:
+    """Cohen's kappa, without weights."""
+    total = true.sum(axis=1)
+    wrong = total - right.sum(axis=1)
+    by_chance = total - (true * predicted).sum(axis=1) / total
+    varied = (((true > 0) | (predicted > 0)).sum(axis=1) > 1) & (not kwargs)
+    return np.where(varied, 1 - wrong / by_chance, np.nan)
+
+
+_f_score = _set_wise(
+    lambda right, true, predicted, beta: (
+        (1 + beta**2) * right,
+        beta**2 * true + predicted,
+    )
+)
+_CLOSED: dict[Any, _Closed] = {
+    f1_score: _f_score,
+    fbeta_score: _f_score,
+    precision_score: _set_wise(lambda right, true, predicted, beta: (right, predicted)),
+    recall_score: _set_wise(lambda right, true, predicted, beta: (right, true)),
+    jaccard_score: _set_wise(
+        lambda right, true, predicted, beta: (right, true + predicted - right)
+    ),
+    matthews_corrcoef: _correlation,
+    cohen_kappa_score: _kappa,
+}
+
+for _metric in (
+    *_CLOSED,
+    accuracy_score,  # with keyword arguments, as the next
+    balanced_accuracy_score,
+    hamming_loss,
+    zero_one_loss,
+):
+    register_label_metric(_metric, ConfusionScore)

@@ -136,15 +136,17 @@ class ConfusionScore(OfLabels):
 
 
 def _labels(link: Link, raw: np.ndarray) -> np.ndarray:
-    """Positions of the predicted classes, dtype intp; ``raw`` (n_outputs, n_block) is overwritten."""
+    """Positions of the predicted classes, (n_block,); ``raw`` (n_outputs, n_block) is overwritten."""
     if isinstance(link, Logistic):
         return link.labels(raw)
     # As argmax has it, the first of equal ones, by comparisons of whole rows.
-    labels = np.zeros(raw.shape[1], dtype=np.intp)
+    labels = np.zeros(raw.shape[1], dtype=np.min_scalar_type(len(raw)))
     most = raw[0]
     for position, row in enumerate(raw[1:], start=1):
-        np.copyto(labels, position, where=row > most)
-        np.maximum(most, row, out=most)
+        found = np.multiply(row > most, position, dtype=labels.dtype)
+        np.maximum(labels, found, out=labels)
+        if position + 1 < len(raw):
+            np.maximum(most, row, out=most)
     return labels
 
 

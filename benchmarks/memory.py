@@ -149,14 +149,11 @@ def main() -> None:
     y = (X[:, 1] != (rng.random(options.samples) < 0.2)).astype(int)
     warm = EnsemblePruner(FrozenEstimator(Simulated(20)), target_size=2, scoring="roc_auc")
     warm.fit(X[:1000], y[:1000])
-    outputs = options.members * 2 * options.samples * 4
-    print(
-        f"{options.members} members x 2 outputs x {options.samples:,} rows: {outputs / 1e6:,.0f} MB"
-    )
     before = peak_bytes()
     for scoring in options.scoring:
         start = time.perf_counter()
-        kind = SimulatedNumbers if scoring in OF_NUMBERS else Simulated
+        kind, n_outputs = (SimulatedNumbers, 1) if scoring in OF_NUMBERS else (Simulated, 2)
+        megabytes = options.members * n_outputs * options.samples * 4 / 1e6
         pruner = EnsemblePruner(
             FrozenEstimator(kind(options.members)),
             target_size=options.size,
@@ -168,7 +165,8 @@ def main() -> None:
         seconds = time.perf_counter() - start
         share = (peak_bytes() - before) / limit
         print(
-            f"{scoring:<16} limit {options.limit:,} MB, peak {share:.2f} of it, "
+            f"{scoring:<16} {options.members} members x {n_outputs} outputs x {options.samples:,} "
+            f"rows, {megabytes:,.0f} MB: limit {options.limit:,} MB, peak {share:.2f} of it, "
             f"{seconds:.0f} s, score {pruner.score_pruned_:.4f}",
             flush=True,
         )

@@ -10,7 +10,7 @@ from .confusion import ConfusionScore
 from .deviance import MeanLoss
 from .generic import GenericObjective
 from .likelihood import LogLoss
-from .ranking import AveragePrecision, RocAuc
+from .ranking import AveragePrecision, RocAuc, RocAucOneVsOne
 from .running import LinearObjective
 from .squared import SquaredError, SquaredErrorThroughLink
 
@@ -25,6 +25,7 @@ __all__ = [
     "MeanLoss",
     "Objective",
     "RocAuc",
+    "RocAucOneVsOne",
     "SquaredError",
     "SquaredErrorThroughLink",
     "make_objective",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -118,6 +120,39 @@ class RocAuc(RankingObjective):
         return float(steps @ (before + hits) / (2.0 * hits[-1] * others[-1]))
 
 
+class RocAucOneVsOne(RocAuc):
+    """Area under the ROC curve over pairs of classes, each class's own column ranking the two.
+
+    As in scikit-learn all classes have to be among the samples, which cannot be weighted; averages
+    are over pairs, ``"weighted"`` by how many samples are of either class.
+
+    References
+    ----------
+    Hand & Till, "A simple generalisation of the area under the ROC curve for multiple class
+    classification problems", Machine Learning 45 (2001).
+    """
+
+    def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight has no meaning for scoring='roc_auc_ovo': give none, or another "
+                "scoring such as 'roc_auc_ovr'"
+            )
+        return super()._sample_weights(sample_weight)
+
+    def _score_of(self, raw: np.ndarray) -> float:
+        columns = self._columns(raw)
+        score = total = 0.0
+        for pair in combinations(range(len(columns)), 2):
+            either = self._positive[pair[0]] | self._positive[pair[1]]
+            share = np.count_nonzero(either) if self.average == "weighted" else 1
+            for label in pair:
+                column, positive = columns[label][either], self._positive[label][either]
+                score += 0.5 * share * self._area(*_curve(column, positive, None))
+            total += share
+        return score / total
+
+
 class AveragePrecision(RankingObjective):
     """Mean precision over the steps in recall, for two classes."""
 
@@ -188,6 +223,10 @@ def _ranks_each(combiner: Combiner) -> bool:
     return combiner.linear and combiner.classes is not None and combiner.has_proba
 
 
+def _ranks_pairs(combiner: Combiner) -> bool:
+    return _ranks_each(combiner) and len(combiner.classes) > 2  # type: ignore[arg-type]
+
+
 def _is_one(combiner: Combiner) -> bool:
     """Whether the second class is the one scikit-learn takes for positive: 1 unless told."""
     classes: Any = combiner.classes
@@ -203,4 +242,12 @@ register_objective(
     multi_class="ovr",
     average="weighted",
 )
+for _average in ("macro", "weighted"):
+    register_objective(
+        roc_auc_score,
+        partial(RocAucOneVsOne, _average, by_decision=False),
+        _ranks_pairs,
+        multi_class="ovo",
+        **({} if _average == "macro" else {"average": _average}),
+    )
 register_objective(average_precision_score, AveragePrecision, _is_one)

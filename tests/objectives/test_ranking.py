@@ -31,6 +31,9 @@ CASES = [
     ("roc_auc_ovr", Probability(), 4, "mean"),
     ("roc_auc_ovr", Softmax(), 3, "sum"),
     ("roc_auc_ovr_weighted", Probability(), 3, "vote"),
+    ("roc_auc_ovo", Probability(), 3, "mean"),
+    ("roc_auc_ovo", Softmax(), 4, "sum"),
+    ("roc_auc_ovo_weighted", Probability(), 4, "vote"),
     ("average_precision", Probability(), 2, "mean"),
     ("average_precision", Logistic(), 2, "sum"),
 ]
@@ -45,6 +48,7 @@ def test_every_candidate_scores_as_scikit_learn_says(
     rng = np.random.default_rng(0)
     outputs = outputs_of(link, n_classes, rng).astype(dtype)
     y = rng.integers(0, n_classes, N_SAMPLES)
+    weighted &= not scoring.startswith("roc_auc_ovo")  # has no weights
     weight = rng.choice([0.0, 0.5, 2.0], N_SAMPLES) if weighted else None
     native = rng.uniform(0.5, 2.0, N_MEMBERS) if kind == "vote" else None
     offset = rng.normal(size=len(outputs[0])) if kind == "sum" else None
@@ -61,6 +65,13 @@ def test_every_candidate_scores_as_scikit_learn_says(
         fast.add(member), exact.add(member)
         assert fast.score() == pytest.approx(exact.score(), abs=1e-12)
     np.testing.assert_allclose(fast.candidates(drop=True), exact.candidates(drop=True), atol=1e-12)
+
+
+def test_pairs_of_classes_take_no_weights():
+    combiner = LinearCombiner("mean", Probability(), np.arange(3), 2)
+    objective = make_objective("roc_auc_ovo", combiner)
+    with pytest.raises(ValueError, match="sample_weight has no meaning"):
+        objective.start(np.full((2, 3, 6), 1 / 3), np.arange(6) % 3, combiner, np.ones(6))
 
 
 def test_single_precision_probabilities_tie_where_the_ensemble_rounds_them():

@@ -15,6 +15,7 @@ from joblib import cpu_count, effective_n_jobs
 
 from ..combiner import Combiner
 from ..storage import release
+from ..threads import one_blas_thread
 from .base import Objective, class_positions, normalised_weights
 
 
@@ -126,10 +127,12 @@ class RunningObjective(Objective):
         """``call`` on equal shares of ``members``, one thread each."""
         # A step takes milliseconds, no longer than joblib waits between two looks at a result.
         jobs = min(effective_n_jobs(self._n_jobs), cpu_count(), len(members))
-        if jobs <= 1:
-            return call(members)
-        with ThreadPoolExecutor(jobs) as pool:
-            return np.concatenate(list(pool.map(call, np.array_split(members, jobs))))
+        # Sums over a block of samples are too short to be shared out among threads.
+        with one_blas_thread():
+            if jobs <= 1:
+                return call(members)
+            with ThreadPoolExecutor(jobs) as pool:
+                return np.concatenate(list(pool.map(call, np.array_split(members, jobs))))
 
     def _raw(self, member: int, sign: float, block: slice, out: np.ndarray) -> np.ndarray:
         """Raw score (n_rows, n_block) with ``member`` added or dropped, written to ``out``."""

@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     StackingClassifier,
     StackingRegressor,
+    VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
@@ -23,7 +24,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
-from ensprune import prune
+from ensprune import compact, prune
 from ensprune.members import open_members
 
 TREES = [
@@ -186,3 +187,21 @@ def test_all_learners_see_the_same_folds_where_these_are_drawn():
     members.set_training_data(X, y)
     first, second = members.training.outputs
     np.testing.assert_array_equal(first, second)
+
+
+# --- ensembles of no trees ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "member"),
+    [
+        (BaggingClassifier(LogisticRegression(), 3, random_state=0), "LogisticRegression"),
+        (AdaBoostClassifier(LogisticRegression(), n_estimators=3), "LogisticRegression"),
+        (VotingClassifier([("bayes", GaussianNB()), ("line", LogisticRegression())]), "GaussianNB"),
+    ],
+)
+def test_members_that_are_no_trees_are_named(ensemble, member):
+    X, y = rows()
+    told = f"{type(ensemble).__name__} of {member} is no ensemble whose trees can be cut"
+    with pytest.raises(TypeError, match=told):
+        compact(ensemble.fit(X, y))

@@ -286,6 +286,18 @@ def test_a_member_without_weight_is_no_choice_alone(scoring, direction):
     assert np.isfinite(pruner.path_.to_frame()["score"]).all()
 
 
+@pytest.mark.parametrize("scoring", ["neg_mean_squared_error", "neg_mean_absolute_error", "r2"])
+def test_a_member_without_weight_is_no_exchange_for_the_only_one(scoring):
+    # The one without weight is exact, which says nothing.
+    y = np.arange(6.0)
+    outputs = np.array([[y], [y + 1.0], [y - 2.0]], dtype=np.float32)
+    combiner = LinearCombiner("mean", Identity(), None, 3, weights=np.array([0.0, 1.0, 1.0]))
+    problem = Problem(
+        outputs, y, combiner, make_objective(scoring, combiner), np.ones(3), budget=1.0
+    )
+    assert GreedySelector(exchanges=10).select(problem)[-1].indices == (1,)
+
+
 def test_exchanges_may_come_from_a_numpy_grid():
     problem = random_problem(0, budget=4)
     numbers = GreedySelector(exchanges=np.int64(2)).select(problem)[-1].indices

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 import xgboost
 from law import assert_obeys
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs, make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -24,7 +25,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
-from ensprune import compact, prune
+from ensprune import compact, prune, refine_leaves
 from ensprune.members import open_members
 
 TREES = [
@@ -205,3 +206,16 @@ def test_members_that_are_no_trees_are_named(ensemble, member):
     told = f"{type(ensemble).__name__} of {member} is no ensemble whose trees can be cut"
     with pytest.raises(TypeError, match=told):
         compact(ensemble.fit(X, y))
+
+
+def test_why_leaf_values_cannot_be_refitted_is_said():
+    X, y = rows()
+    ensembles = {
+        "its members are not all trees": BaggingClassifier(LogisticRegression(), 3),
+        "its members vote for labels": AdaBoostClassifier(n_estimators=3),
+        "its calibrators were fitted": CalibratedClassifierCV(RandomForestClassifier(3), cv=2),
+    }
+    for reason, ensemble in ensembles.items():
+        told = f"leaf values of {type(ensemble).__name__} cannot be refitted: {reason}"
+        with pytest.raises(TypeError, match=told):
+            refine_leaves(ensemble.fit(X, y), X, y)

@@ -39,10 +39,20 @@ def test_every_candidate_scores_as_scikit_learn_says(scoring, link, weighted):
     np.testing.assert_allclose(fast.candidates(True), exact.candidates(True), rtol=1e-12)
 
 
-def test_a_prediction_for_which_it_is_not_defined_excludes_the_member():
-    outputs = np.array([[[1.0, 2.0]], [[-1.0, 2.0]]])
+@pytest.mark.parametrize(
+    ("scoring", "predicted"),
+    [
+        ("neg_mean_poisson_deviance", -1.0),
+        ("neg_mean_poisson_deviance", 0.0),
+        ("neg_mean_gamma_deviance", 0.0),
+        ("neg_mean_gamma_deviance", -1.0),
+        ("neg_mean_squared_log_error", -1.5),
+    ],
+)
+def test_a_prediction_for_which_it_is_not_defined_excludes_the_member(scoring, predicted):
+    outputs = np.array([[[1.0, 2.0]], [[predicted, 2.0]]])
     combiner = LinearCombiner("mean", Identity(), None, 2)
-    objective = make_objective("neg_mean_poisson_deviance", combiner)
+    objective = make_objective(scoring, combiner)
     objective.start(outputs, np.array([1.0, 2.0]), combiner)
     np.testing.assert_array_equal(objective.candidates(), [0.0, np.nan])
 

@@ -34,7 +34,8 @@ from sklearn.model_selection import train_test_split
 from ensprune import datasets, prune
 from ensprune.leaf_refinement import LeafRefinement
 from ensprune.members import open_members
-from ensprune.refine import Labelled, Opinion
+from ensprune.refine import Labelled
+from ensprune.regrown import InClassesOf
 
 OWN = ("flights", "concrete", "hpc", "lending_club")
 SKLEARN = ("breast_cancer", "digits", "wine", "diabetes")
@@ -86,8 +87,7 @@ def compare(
     full = family(200, min_samples_leaf=min_leaf, random_state=seed).fit(X_train, y_train)
     loss, error = scores(full, X_test, y_test)
     members = open_members(full)
-    mask = members.out_of_bag(len(y_train))
-    opinion = Opinion.of(members.combiner, members.outputs(X_train), mask)
+    opinion = InClassesOf(members, members.combiner).opinion(X_train, None)
     evidence = [Labelled(X_train, y_train, None, seen=True, opinion=opinion)]
     for size in sizes:
         start = time.perf_counter()
@@ -106,7 +106,7 @@ def compare(
             row[f"loss {name}"], row[f"error {name}"] = scores(forest, X_test, y_test)
         strength = refinement.report.strength
         row["damping"], row["shrinkage"] = strength.damping, strength.shrinkage
-        row["trust"] = strength.trust
+        row["trust"], row["taught"] = strength.trust, int(strength.taught)
         row["seconds"] = time.perf_counter() - start
         yield row
 
@@ -118,7 +118,7 @@ def line(row: dict[str, Any]) -> str:
         ratios = [row[f"{kind} {name}"] / full if full > 0 else np.nan for name in COLUMNS]
         parts.append(f"{full:>10.4g} " + " ".join(f"{ratio:>7.3f}" for ratio in ratios))
     parts.append(
-        f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['trust']:>5g} {row['seconds']:>5.0f}s"
+        f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['trust']:>5g} {row['taught']:>4} {row['seconds']:>5.0f}s"
     )
     return " ".join(parts)
 
@@ -190,7 +190,7 @@ def heading() -> str:
     names = " ".join(f"{name:>7}" for name in COLUMNS)
     return (
         f"{'set':<14} leaf size seed {'full loss':>10} {names} {'full error':>10} {names} "
-        f"{'damp':>6} {'shr':>5} {'trust':>5}"
+        f"{'damp':>6} {'shr':>5} {'trust':>5} {'tau':>4}"
     )
 
 

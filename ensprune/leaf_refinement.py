@@ -18,10 +18,11 @@ from sklearn.utils.validation import _num_samples
 
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, values_of
 from .combiner import Combiner
+from .lesson import Lesson, learn
 from .link import Logistic
 from .members.refittable import open_leaves
 from .objectives.base import class_positions
-from .refine import Evidence, Labelled, Opinion, Refinement
+from .refine import Evidence, Labelled, Refinement
 from .refinement.equations import Equations, Rows, indicators
 from .refinement.strength import (
     DAMPINGS,
@@ -36,9 +37,16 @@ from .regrown import InClassesOf
 
 # Rows up to which five folds are worth their trees; above, three.
 _MANY_ROWS = 3000
+_MANY_FOLDS, _FEW_FOLDS = 5, 3
 
 # Trees regrown at most to have an opinion: more of them would say much the same.
 _SPEAKERS = 60
+
+# Synthetic rows for each real one, in the final fit and where only strengths are compared.
+_SYNTHETIC, _SYNTHETIC_TRIED = 10, 4
+
+# Weight of all synthetic rows, relative to that of the real ones.
+_SYNTHETIC_WEIGHT = 3.0
 
 # Fewer judging rows than this say nothing about strengths.
 _FEWEST_ROWS = 20
@@ -88,6 +96,8 @@ class LeafRefinement(Refinement):
         shrinkages: Iterable[float] = SHRINKAGES,
     ):
         super().__init__(n_jobs, random_state)
+        self._lesson: Lesson | None = None
+        self._apart: tuple[np.ndarray, list[Lesson]] | None = None
         self.dampings = tuple(dampings)
         self.shrinkages = tuple(shrinkages)
 
@@ -113,6 +123,12 @@ class LeafRefinement(Refinement):
         strength, loss, alone = choose(trials, self.dampings, self.shrinkages)
         judged_on = "unseen rows" if unseen else "regrown"
         self.report = LeafReport(strength, loss, alone, judged_on)
+        if strength.taught:
+            self._lesson = self._learn(
+                members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator
+            )
+        else:
+            self._apart = None
         return self
 
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
@@ -121,6 +137,8 @@ class LeafRefinement(Refinement):
         if strength.leaves_alone:
             return members.subset(np.arange(members.n_members))
         rows = self._read(members, evidence, out_of_bag=strength.out_of_bag)
+        if self._lesson is not None:
+            rows = self._taught(members, rows, self._lesson)
         return members.with_leaf_values(
             refit(members.leaves(), rows, members.combiner.link, strength)
         )
@@ -133,11 +151,17 @@ class LeafRefinement(Refinement):
             [np.full(_num_samples(part.X), part.seen != unseen) for part in evidence]
         )
         leaves, link = members.leaves(), members.combiner.link
-        fold_of = folds(_labels(rows), 5, np.random.default_rng(0))
+        if self._apart is None:
+            fold_of, lessons = folds(_labels(rows), 5, np.random.default_rng(0)), None
+        else:
+            # A teacher of all rows would have told the others what the label of a row is.
+            fold_of, lessons = self._apart
         raw = np.full(rows.target.shape, np.nan)
-        for fold in range(5):
+        for fold in range(fold_of.max() + 1):
             at = np.flatnonzero((fold_of == fold) & judging)
             fit = rows.take((fold_of != fold) | ~judging)
+            if lessons is not None:
+                fit = self._taught(members, fit, lessons[fold])
             values = refit(leaves, fit, link, self.report.strength)
             if rows.unseen is not None:
                 at = at[rows.unseen[at].any(axis=1)]
@@ -163,19 +187,41 @@ class LeafRefinement(Refinement):
 
     def _read_part(self, members: Any, part: Labelled, out_of_bag: bool) -> Rows:
         combiner = members.bind(part.X)
-        n_samples = _num_samples(part.X)
-        weight = np.ones(n_samples) if part.sample_weight is None else part.sample_weight
-        by_label = members.row_weights(part.y)
         target = _target(part.y, combiner)
         mask = part.out_of_bag(members) if out_of_bag else None
         return Rows(
             ids=members.leaf_ids(part.X, self.n_jobs),
             target=target,
-            weight=np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64),
+            weight=_weight(members, part),
             offset=combiner.shifted(np.zeros(target.shape)),
             unseen=None if mask is None else mask.T,
             opinion=None if part.opinion is None else part.opinion.mean,
         )
+
+    def _learn(
+        self,
+        members: Any,
+        part: Labelled,
+        n_folds: int,
+        per_row: int,
+        rng: np.random.Generator,
+    ) -> Lesson | None:
+        """A lesson from rows that all members were grown on, or None."""
+        return learn(part, members.combiner, _weight(members, part), n_folds, per_row, rng)
+
+    def _taught(self, members: Any, rows: Rows, lesson: Lesson) -> Rows:
+        """Rows with what a teacher says of them, and the synthetic ones."""
+        answers = lesson.answers
+        synthetic = Rows(
+            ids=members.leaf_ids(lesson.X, self.n_jobs),
+            target=answers,
+            weight=np.full(
+                answers.shape[1], _SYNTHETIC_WEIGHT * rows.weight.sum() / answers.shape[1]
+            ),
+            offset=members.bind(lesson.X).shifted(np.zeros(answers.shape)),
+            opinion=answers,
+        )
+        return replace(rows, opinion=lesson.opinion).and_(synthetic)
 
     def _trials_on_unseen(
         self, members: Any, evidence: Evidence, rng: np.random.Generator
@@ -203,7 +249,8 @@ class LeafRefinement(Refinement):
         n_grown = n_members = members.n_members
         if part.opinion is not None:
             n_grown = max(n_members, min(part.opinion.n_members, _SPEAKERS))
-        trials = []
+        trials: list[Trial] = []
+        lessons: list[Lesson] = []
         for fold in range(n_folds):
             fit, judge = (
                 _rows_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
@@ -222,7 +269,13 @@ class LeafRefinement(Refinement):
             here = whole if n_grown == n_members else whole.first(n_members)
             rows = self._read(here, [fit], out_of_bag=True)
             judged = replace(self._read(here, [judge]), unseen=None)
-            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link))
+            lesson = self._learn(members, fit, _FEW_FOLDS, _SYNTHETIC_TRIED, rng)
+            taught = None if lesson is None else self._taught(here, rows, lesson)
+            if lesson is not None:
+                lessons.append(lesson)
+            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link, taught))
+        if len(lessons) == n_folds:
+            self._apart = fold_of, lessons
         return trials
 
 
@@ -235,6 +288,13 @@ def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
         for part in parts
     ]
     return np.concatenate(opinions, axis=1)
+
+
+def _weight(members: Any, part: Labelled) -> np.ndarray:
+    """Weights of the rows, shape (n_samples,): given, and as their labels weigh."""
+    weight = np.ones(_num_samples(part.X)) if part.sample_weight is None else part.sample_weight
+    by_label = members.row_weights(part.y)
+    return np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64)
 
 
 def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
@@ -253,7 +313,7 @@ def _labels(rows: Rows) -> np.ndarray:
 
 
 def _n_folds(n_samples: int) -> int:
-    return 5 if n_samples <= _MANY_ROWS else 3
+    return _MANY_FOLDS if n_samples <= _MANY_ROWS else _FEW_FOLDS
 
 
 def _rows_of(part: Labelled, rows: np.ndarray) -> Labelled:
@@ -381,7 +441,7 @@ def refine_leaves(
         members = open_leaves(estimator)
         mask = members.out_of_bag(_num_samples(X))  # says if these are other rows
         if mask is not None:
-            opinion = Opinion.of(members.bind(X), members.outputs(X, n_jobs), mask)
+            opinion = InClassesOf(members, members.combiner).opinion(X, n_jobs)
     evidence = [Labelled(X, y, sample_weight, seen, opinion=opinion)]
     refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
     return refinement.fit(estimator, evidence).refined(estimator, evidence)

@@ -29,10 +29,13 @@ class Opinion:
         that every member has seen.
     n_members : int
         Members of that ensemble.
+    speaker : object, default=None
+        Whom to ask about more rows: ``answers(X)`` gives the same of these; None if nobody.
     """
 
     mean: np.ndarray
     n_members: int
+    speaker: Any = None
 
     @classmethod
     def of(cls, combiner: Any, outputs: np.ndarray, mask: np.ndarray | None) -> Opinion | None:

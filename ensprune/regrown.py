@@ -1,4 +1,4 @@
-"""Trees grown anew on some of the rows, seen as the ensemble whose leaves are judged by them."""
+"""An ensemble in all classes that there are: trees grown anew on some rows may have missed one."""
 
 from __future__ import annotations
 
@@ -40,13 +40,28 @@ class InClassesOf:
         if mask is None:
             return None
         found = Opinion.of(members.combiner, members.outputs(X, n_jobs), mask)
-        mine, classes = members.combiner.classes, self.combiner.classes
-        if found is None or classes is None or len(mine) == len(classes):
-            return found
-        mean = np.zeros((len(classes), found.mean.shape[1]))
-        mean[:, np.isnan(found.mean).any(axis=0)] = np.nan
-        mean[class_positions(mine, classes)] = found.mean
-        return replace(found, mean=mean)
+        if found is None:
+            return None
+        silent = np.isnan(found.mean).any(axis=0)
+        mean = self._in_all(found.mean)
+        mean[:, silent] = np.nan
+        return replace(found, mean=mean, speaker=self)
+
+    def answers(self, X: Any) -> np.ndarray:
+        """What the ensemble predicts for rows, shape (n_outputs, n_samples)."""
+        estimator = self._members.estimator
+        if self.combiner.classes is None:
+            return np.asarray(estimator.predict(X), dtype=np.float64)[None]
+        return self._in_all(np.asarray(estimator.predict_proba(X), dtype=np.float64).T)
+
+    def _in_all(self, mean: np.ndarray) -> np.ndarray:
+        """Rows for all classes; none has a chance that was missed."""
+        mine, classes = self._members.combiner.classes, self.combiner.classes
+        if classes is None or len(mine) == len(classes):
+            return mean
+        result = np.zeros((len(classes), mean.shape[1]))
+        result[class_positions(mine, classes)] = mean
+        return result
 
     def leaves(self) -> Leaves:
         leaves = self._members.leaves()

@@ -7,7 +7,7 @@ which the pruned estimator adds them up, so they are what it will score.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,7 @@ from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw
 from .path import PathPoint, PruningPath
 from .refine import Labelled, Opinion
+from .regrown import InClassesOf
 from .replay import Replay
 from .room import Room
 from .standard_error import standard_error
@@ -215,7 +216,14 @@ class Validation:
 
     @cached_property
     def _opinion(self) -> Opinion | None:
-        return Opinion.of(self.combiner, self.outputs, self.mask) if self.combiner.linear else None
+        # The ensemble has seen the training rows that these are not: whoever is to be certified
+        # on those must not hear of them.
+        if not self.combiner.linear or self.among is not None:
+            return None
+        found = Opinion.of(self.combiner, self.outputs, self.mask)
+        if found is None or self.mask is None:
+            return found
+        return replace(found, speaker=InClassesOf(self.members, self.combiner))
 
     def score_raw(self, combiner: Combiner, raw: np.ndarray) -> tuple[float, float]:
         """Score and standard error of raw scores, where they are not NaN.

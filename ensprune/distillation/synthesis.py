@@ -17,7 +17,9 @@ _EXCHANGE = 0.5
 _LOCALITY = 2.0
 
 
-def munge(X: Any, n_rows: int, random_state: Any = None) -> Any:
+def munge(
+    X: Any, n_rows: int, random_state: Any = None, n_neighbors: int = 1, scatter: bool = True
+) -> Any:
     """Draw synthetic rows near the real ones.
 
     A row and its nearest neighbour, in standardised columns, meet; each value of the row is, with a
@@ -33,6 +35,10 @@ def munge(X: Any, n_rows: int, random_state: Any = None) -> Any:
     n_rows : int
         How many to draw; each real row is used about as often as any other.
     random_state : int, RandomState instance or None, default=None
+    n_neighbors : int, default=1
+        The neighbour a row meets is one of its so many nearest.
+    scatter : bool, default=True
+        Whether numbers scatter around the neighbour's; else they, too, are taken over as they are.
 
     Returns
     -------
@@ -56,15 +62,17 @@ def munge(X: Any, n_rows: int, random_state: Any = None) -> Any:
     if len(frame) < 2:
         raise ValueError(f"X has {len(frame)} rows; augmentation needs at least 2")
     rng = check_random_state(random_state)
-    neighbour = _neighbours(frame)
+    neighbours = _neighbours(frame, n_neighbors)
     repeats = -(-n_rows // len(frame))
     row = np.concatenate([rng.permutation(len(frame)) for _ in range(repeats)])[:n_rows]
+    which = rng.randint(n_neighbors, size=n_rows) if n_neighbors > 1 else 0
+    met = neighbours[row, which]
     columns = {}
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
-        own, other = column.iloc[row], column.iloc[neighbour[row]]
+        own, other = column.iloc[row], column.iloc[met]
         exchanged = rng.random(n_rows) < _EXCHANGE
-        if _is_continuous(column):
+        if scatter and _is_continuous(column):
             drawn = _drawn_between(own.to_numpy(), other.to_numpy(), column, rng)
             other = pd.Series(drawn, index=other.index).astype(column.dtype)
         taken = own.reset_index(drop=True).where(~exchanged, other.reset_index(drop=True))
@@ -95,8 +103,8 @@ def _is_continuous(column: pd.Series) -> bool:
     return bool((numbers != np.round(numbers)).any())
 
 
-def _neighbours(frame: pd.DataFrame) -> np.ndarray:
-    """The nearest other row of each, shape (n_samples,)."""
+def _neighbours(frame: pd.DataFrame, n_neighbors: int) -> np.ndarray:
+    """The nearest other rows of each, shape (n_samples, n_neighbors)."""
     parts = []
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
@@ -107,7 +115,9 @@ def _neighbours(frame: pd.DataFrame) -> np.ndarray:
         middle = np.nanmedian(part) if not np.isnan(part).all() else 0.0
         parts.append(np.nan_to_num(part, nan=float(middle)))
     scaled = StandardScaler().fit_transform(np.hstack(parts))
-    found = NearestNeighbors(n_neighbors=2).fit(scaled).kneighbors(scaled, return_distance=False)
-    # Copies of a row may stand before the row itself.
-    itself = found[:, 0] == np.arange(len(frame))
-    return np.where(itself, found[:, 1], found[:, 0])
+    search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(scaled)
+    found = search.kneighbors(scaled, return_distance=False)
+    # Copies of a row may stand before the row itself, or crowd it out: the last one goes then.
+    itself = found == np.arange(len(frame))[:, None]
+    itself[~itself.any(axis=1), -1] = True
+    return found[~itself].reshape(len(frame), n_neighbors)

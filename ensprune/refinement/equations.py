@@ -60,6 +60,24 @@ class Rows:
         mixed = (1.0 - trust) * self.target + trust * self.opinion
         return replace(self, target=np.where(np.isnan(self.opinion), self.target, mixed))
 
+    def and_(self, more: Rows) -> Rows:
+        """These rows and others after them, which no tree has seen."""
+        unseen = None
+        if self.unseen is not None:
+            unseen = np.concatenate([self.unseen, np.ones(more.ids.shape, dtype=bool)])
+        opinions = [
+            np.full(rows.target.shape, np.nan) if rows.opinion is None else rows.opinion
+            for rows in (self, more)
+        ]
+        return Rows(
+            ids=np.concatenate([self.ids, more.ids]),
+            target=np.concatenate([self.target, more.target], axis=1),
+            weight=np.concatenate([self.weight, more.weight]),
+            offset=np.concatenate([self.start, more.start], axis=1),
+            unseen=unseen,
+            opinion=np.concatenate(opinions, axis=1),
+        )
+
     @property
     def start(self) -> np.ndarray:
         """Raw scores without any tree, shape (n_outputs, n_samples)."""

@@ -7,21 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..link import Link, Probability
+from ..link import Identity, Link, Probability
 from ..members.leaves import Leaves
 from ..objectives.convex import ConvexLoss
 from .equations import Equations, Rows
-from .leaves import solve
+from .leaves import ITERATIONS, solve
 from .shrinkage import shrunk
 
 # From strong to weak; what is strongest is to leave the values alone.
-DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 SHRINKAGES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
-# Shares of the target that may come from the larger ensemble instead of the label.
+# Shares of the target that may come from what is better informed instead of the label.
 TRUSTS = (0.5, 0.8)
+TAUGHT_TRUSTS = (0.0, 0.5, 0.8)
 
-# Enough along a path on which each solution starts from the last.
+# Enough along a path on which each solution starts from the last (least squares cannot).
 _TRIAL_ITERATIONS = 20
 
 # Weaker dampings are not tried once so many in a row were worse than the best.
@@ -43,8 +44,10 @@ class Strength:
     corrective: bool = False
         Whether each tree is weighed anew, together with its values.
     trust : float, default=0.0
-        Share of what the values are fitted to that the uncut ensemble says, where it has not seen
-        the row; the rest is the label.
+        Share of what the values are fitted to that the uncut ensemble says (if ``taught``, the
+        teacher), where it has not seen the row; the rest is the label.
+    taught : bool, default=False
+        Whether the values are fitted to a teacher's answers on synthetic rows as well.
     """
 
     damping: float = np.inf
@@ -52,6 +55,7 @@ class Strength:
     out_of_bag: bool = False
     corrective: bool = False
     trust: float = 0.0
+    taught: bool = False
 
     @property
     def leaves_alone(self) -> bool:
@@ -75,27 +79,43 @@ class Trial:
     fit, judge : Rows
         ``judge`` must be rows that the trees were not grown on, and not among ``fit``.
     link : Link
+    taught : Rows, default=None
+        What is fitted to instead of ``fit`` if there is a teacher: the same rows with its opinion,
+        and synthetic ones.
     """
 
-    def __init__(self, leaves: Leaves, fit: Rows, judge: Rows, link: Link):
+    def __init__(
+        self, leaves: Leaves, fit: Rows, judge: Rows, link: Link, taught: Rows | None = None
+    ):
         self.leaves = leaves
-        self._fit = {(bag, 0.0): Equations(leaves, fit, bag) for bag in (False, True)}
+        self._rows = {False: fit, True: taught}
+        self._fit: dict[tuple[bool, bool, float], Equations] = {}
         self._judge = Equations(leaves, judge)
         self._link = link
         self._last: dict[Strength, np.ndarray] = {}
 
     @property
     def knows_out_of_bag(self) -> bool:
-        return self._fit[False, 0.0].rows.unseen is not None
+        return self._rows[False].unseen is not None  # type: ignore[union-attr]
 
     @property
     def has_opinion(self) -> bool:
-        return self._fit[False, 0.0].rows.opinion is not None
+        return self._rows[False].opinion is not None  # type: ignore[union-attr]
 
-    def _equations(self, bag: bool, trust: float) -> Equations:
-        if (bag, trust) not in self._fit:
-            self._fit[bag, trust] = self._fit[bag, 0.0].trusting(trust)
-        return self._fit[bag, trust]
+    @property
+    def has_teacher(self) -> bool:
+        return self._rows[True] is not None
+
+    def _equations(self, bag: bool, taught: bool, trust: float) -> Equations:
+        key = bag, taught, trust
+        if key not in self._fit:
+            if trust:
+                self._fit[key] = self._equations(bag, taught, 0.0).trusting(trust)
+            else:
+                rows = self._rows[taught]
+                assert rows is not None
+                self._fit[key] = Equations(self.leaves, rows, bag)
+        return self._fit[key]
 
     @property
     def sums_up(self) -> bool:
@@ -106,12 +126,12 @@ class Trial:
         """Weighted loss of each judging row, shape (n_judge,)."""
         variant = replace(strength, damping=np.inf, shrinkage=0.0)
         values = solve(
-            self._equations(strength.out_of_bag, strength.trust),
+            self._equations(strength.out_of_bag, strength.taught, strength.trust),
             self._link,
             shrunk(self.leaves, strength.shrinkage),
             strength.damping,
             self._last.get(variant),
-            _TRIAL_ITERATIONS,
+            ITERATIONS if isinstance(self._link, Identity) else _TRIAL_ITERATIONS,
             strength.corrective,
         )
         if not np.isinf(strength.damping):
@@ -164,8 +184,22 @@ def choose(
     bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
     for bag in bags:
         best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
-    if all(trial.has_opinion for trial in trials):
-        trusting = [_along(replace(best, trust=trust), finite, loss_of) for trust in TRUSTS]
+    taught = all(trial.has_teacher for trial in trials)
+    if taught or all(trial.has_opinion for trial in trials):
+        trusting = [
+            # A teacher that has not seen the row misleads no tree that has.
+            _along(
+                replace(
+                    best,
+                    trust=trust,
+                    taught=taught,
+                    out_of_bag=best.out_of_bag and not (taught and trust),
+                ),
+                finite,
+                loss_of,
+            )
+            for trust in (TAUGHT_TRUSTS if taught else TRUSTS)
+        ]
         best = min([best, *trusting], key=loss_of)
     if kept and all(trial.sums_up for trial in trials):
         weighed = replace(best, corrective=True)

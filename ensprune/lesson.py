@@ -1,0 +1,206 @@
+"""What leaves can learn beside labels: what better informed models say of rows, real and synthetic.
+
+Kept trees are few and their leaves hold a handful of labelled rows each; the uncut ensemble and
+boosting on the same rows know more of the function than these labels tell. Which strength of all
+this is good is not decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from .combiner import Combiner
+from .distillation.synthesis import munge
+from .objectives.base import class_positions
+from .refine import Labelled
+from .refinement.strength import folds
+
+# Synthetic rows at most, and so that they hold so many values at most.
+_MOST_ROWS = 20_000
+_MOST_VALUES = 4_000_000
+
+# Neighbours are sought among so many rows at most.
+_MOST_NEIGHBOURS = 20_000
+_N_NEIGHBOURS = 5
+
+# Boosting's rounds and learning rate; with many classes fewer and larger steps, as each is a tree
+# per class.
+_ROUNDS = 60
+_MOST_TREES = 300
+_FEWEST_ROUNDS = 20
+_TRAVEL = 9.0
+_LARGEST_RATE = 0.3
+_MAX_LEAF_NODES = 15
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher says.
+
+    The teacher is the uncut ensemble and gradient boosting, averaged with the share that comes
+    nearest to the labels, each of them judged on rows it has not seen.
+
+    Parameters
+    ----------
+    opinion : ndarray of shape (n_outputs, n_samples)
+        Of the labelled rows, by models that have not seen them: the ensemble out of bag, boosting
+        cross-fitted. NaN in rows that every member has seen.
+    X : array-like of shape (n_synthetic, n_features)
+        Rows between the real ones.
+    answers : ndarray of shape (n_outputs, n_synthetic)
+        Of those.
+    share : float
+        Boosting's share of what is said.
+    """
+
+    opinion: np.ndarray
+    X: Any
+    answers: np.ndarray
+    share: float
+
+
+def learn(
+    part: Labelled,
+    combiner: Combiner,
+    weight: np.ndarray,
+    n_folds: int,
+    per_row: int,
+    rng: np.random.Generator,
+) -> Lesson | None:
+    """Draw up a lesson from labelled rows and the uncut ensemble that was grown on them.
+
+    Parameters
+    ----------
+    part : Labelled
+        With an opinion whose speaker can be asked about more rows.
+    combiner : Combiner
+        Says which classes the outputs are for.
+    weight : ndarray of shape (n_samples,)
+        Of the rows, class weights included.
+    n_folds : int
+        Boosting is cross-fitted on so many.
+    per_row : int
+        Synthetic rows for each real one.
+    rng : Generator
+
+    Returns
+    -------
+    Lesson or None
+        None where rows cannot be drawn or boosted: sparse rows, objects other than in a DataFrame,
+        fewer than two rows to a fold, a single class.
+    """
+    n_samples = _num_samples(part.X)
+    if part.opinion is None or part.opinion.speaker is None or not _is_table(part.X):
+        return None
+    classes = combiner.classes
+    labels = part.y if classes is None else class_positions(part.y, classes)
+    counts = np.unique(labels, return_counts=True)[1]
+    if n_samples < 2 * n_folds or (classes is not None and len(counts) < 2):
+        return None
+    seed = int(rng.integers(1 << 31))
+
+    def boosted(rows: np.ndarray, asked: Any) -> np.ndarray:
+        return _boosted(
+            _safe_indexing(part.X, rows), labels[rows], weight[rows], asked, classes, seed
+        )
+
+    fold_of = folds(labels, n_folds, rng)
+    apart = np.zeros(part.opinion.mean.shape)
+    for fold in range(n_folds):
+        at = np.flatnonzero(fold_of == fold)
+        apart[:, at] = boosted(np.flatnonzero(fold_of != fold), _safe_indexing(part.X, at))
+    own = part.opinion.mean
+    share = _share(_target(labels, classes), own, apart, weight)
+    X = _between(part.X, per_row, rng)
+    everyone = np.arange(n_samples)
+    answers = part.opinion.speaker.answers(X)
+    if share > 0:
+        answers = (1 - share) * answers + share * boosted(everyone, X)
+    return Lesson((1 - share) * own + share * apart, X, answers, share)
+
+
+def _is_table(X: Any) -> bool:
+    """Whether rows can be mixed column by column and boosted."""
+    if isinstance(X, pd.DataFrame):
+        return True
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biuf"
+
+
+def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
+    """Synthetic rows: each value of a row may be that of a neighbour instead."""
+    n_samples = _num_samples(X)
+    if n_samples > _MOST_NEIGHBOURS:
+        some = rng.choice(n_samples, _MOST_NEIGHBOURS, replace=False)
+        X, n_samples = _safe_indexing(X, some), _MOST_NEIGHBOURS
+    n_rows = min(per_row * n_samples, _MOST_ROWS, max(_MOST_VALUES // X.shape[1], 1))
+    seed = int(rng.integers(1 << 31))
+    return munge(X, n_rows, seed, n_neighbors=min(_N_NEIGHBOURS, n_samples - 1), scatter=False)
+
+
+def _target(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    if classes is None:
+        return np.asarray(labels, dtype=np.float64)[None]
+    return (labels == np.arange(len(classes))[:, None]).astype(np.float64)
+
+
+def _share(target: np.ndarray, own: np.ndarray, apart: np.ndarray, weight: np.ndarray) -> float:
+    """The share of ``apart`` in the average with ``own`` of the least squared error."""
+    known = np.isfinite(own).all(axis=0)
+    difference = (apart - own)[:, known]
+    curvature = (weight[known] * difference**2).sum()
+    if curvature == 0:
+        return 0.0
+    slope = (weight[known] * (target - own)[:, known] * difference).sum()
+    return float(np.clip(slope / curvature, 0.0, 1.0))
+
+
+def _boosted(
+    X: Any,
+    labels: np.ndarray,
+    weight: np.ndarray,
+    asked: Any,
+    classes: np.ndarray | None,
+    seed: int,
+) -> np.ndarray:
+    """What boosting on some rows says of others, shape (n_outputs, n_asked)."""
+    present = np.unique(labels)
+    if classes is not None and len(present) == 1:
+        return _target(np.full(_num_samples(asked), present[0]), classes)
+    n_trees = 1 if classes is None or len(present) == 2 else len(present)
+    rounds = int(np.clip(_MOST_TREES // n_trees, _FEWEST_ROUNDS, _ROUNDS))
+    family = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier
+    boosting = family(
+        max_iter=rounds,
+        learning_rate=min(_TRAVEL / rounds, _LARGEST_RATE),
+        max_leaf_nodes=_MAX_LEAF_NODES,
+        early_stopping=False,
+        random_state=seed,
+    )
+    coder = _coder(X)
+    # Weights make binning twice as slow as boosting.
+    alike = weight.min() == weight.max()
+    boosting.fit(coder.fit_transform(X), labels, sample_weight=None if alike else weight)
+    said = coder.transform(asked)
+    if classes is None:
+        return boosting.predict(said)[None]
+    answers = np.zeros((len(classes), len(said)))
+    answers[present] = boosting.predict_proba(said).T
+    return answers
+
+
+def _coder(X: Any) -> Any:
+    """Numbers for the columns of a DataFrame that are none."""
+    if not hasattr(X, "iloc"):
+        return FunctionTransformer()
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    others = make_column_selector(dtype_exclude="number")
+    return ColumnTransformer([("codes", codes, others)], remainder="passthrough")

@@ -1,29 +1,28 @@
 """refine_leaves(): the leaf values of all trees of an ensemble, fitted anew together.
 
 Which rows are refitted to, and which judge, is decided here; what is solved, and how the strength
-is chosen, in ``refinement/``.
+is chosen, in ``refinement/``, what may be learnt beside labels in ``lesson.py``.
 """
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples
 
-from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, values_of
+from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
 from .combiner import Combiner
+from .leaf_rows import labels_of, read, some_of, taught
 from .lesson import Lesson, learn
-from .link import Logistic
 from .members.refittable import open_leaves
-from .objectives.base import class_positions
 from .refine import Evidence, Labelled, Refinement
-from .refinement.equations import Equations, Rows, indicators
+from .refinement.equations import Equations, indicators
 from .refinement.strength import (
     DAMPINGS,
     SHRINKAGES,
@@ -44,9 +43,6 @@ _SPEAKERS = 60
 
 # Synthetic rows for each real one, in the final fit and where only strengths are compared.
 _SYNTHETIC, _SYNTHETIC_TRIED = 10, 4
-
-# Weight of all synthetic rows, relative to that of the real ones.
-_SYNTHETIC_WEIGHT = 3.0
 
 # Fewer judging rows than this say nothing about strengths.
 _FEWEST_ROWS = 20
@@ -124,9 +120,7 @@ class LeafRefinement(Refinement):
         judged_on = "unseen rows" if unseen else "regrown"
         self.report = LeafReport(strength, loss, alone, judged_on)
         if strength.taught:
-            self._lesson = self._learn(
-                members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator
-            )
+            self._lesson = learn(members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator)
         else:
             self._apart = None
         return self
@@ -136,9 +130,9 @@ class LeafRefinement(Refinement):
         members = open_leaves(estimator)
         if strength.leaves_alone:
             return members.subset(np.arange(members.n_members))
-        rows = self._read(members, evidence, out_of_bag=strength.out_of_bag)
+        rows = read(members, evidence, self.n_jobs, out_of_bag=strength.out_of_bag)
         if self._lesson is not None:
-            rows = self._taught(members, rows, self._lesson)
+            rows = taught(members, rows, self._lesson, self.n_jobs)
         return members.with_leaf_values(
             refit(members.leaves(), rows, members.combiner.link, strength)
         )
@@ -146,13 +140,13 @@ class LeafRefinement(Refinement):
     def cross_fitted(self, estimator: Any, evidence: Evidence) -> tuple[Combiner, np.ndarray]:
         members = open_leaves(estimator)
         unseen = any(not part.seen for part in evidence)
-        rows = self._read(members, evidence, out_of_bag=not unseen)
+        rows = read(members, evidence, self.n_jobs, out_of_bag=not unseen)
         judging = np.concatenate(
             [np.full(_num_samples(part.X), part.seen != unseen) for part in evidence]
         )
         leaves, link = members.leaves(), members.combiner.link
         if self._apart is None:
-            fold_of, lessons = folds(_labels(rows), 5, np.random.default_rng(0)), None
+            fold_of, lessons = folds(labels_of(rows), 5, np.random.default_rng(0)), None
         else:
             # A teacher of all rows would have told the others what the label of a row is.
             fold_of, lessons = self._apart
@@ -161,7 +155,7 @@ class LeafRefinement(Refinement):
             at = np.flatnonzero((fold_of == fold) & judging)
             fit = rows.take((fold_of != fold) | ~judging)
             if lessons is not None:
-                fit = self._taught(members, fit, lessons[fold])
+                fit = taught(members, fit, lessons[fold], self.n_jobs)
             values = refit(leaves, fit, link, self.report.strength)
             if rows.unseen is not None:
                 at = at[rows.unseen[at].any(axis=1)]
@@ -171,67 +165,15 @@ class LeafRefinement(Refinement):
                 raw[:, at] = Equations(leaves, rows.take(at)).raw(values)
         return members.combiner, raw[:, judging]
 
-    def _read(self, members: Any, evidence: Evidence, out_of_bag: bool = False) -> Rows:
-        """All rows of the evidence, one part after the other."""
-        parts = [self._read_part(members, part, out_of_bag) for part in evidence]
-        offsets = [part.start for part in parts]
-        masks = [part.unseen for part in parts]
-        return Rows(
-            ids=np.concatenate([part.ids for part in parts]),
-            target=np.concatenate([part.target for part in parts], axis=1),
-            weight=np.concatenate([part.weight for part in parts]),
-            offset=np.concatenate(offsets, axis=1),
-            unseen=None if any(mask is None for mask in masks) else np.concatenate(masks),  # type: ignore[arg-type]
-            opinion=_side_by_side(parts),
-        )
-
-    def _read_part(self, members: Any, part: Labelled, out_of_bag: bool) -> Rows:
-        combiner = members.bind(part.X)
-        target = _target(part.y, combiner)
-        mask = part.out_of_bag(members) if out_of_bag else None
-        return Rows(
-            ids=members.leaf_ids(part.X, self.n_jobs),
-            target=target,
-            weight=_weight(members, part),
-            offset=combiner.shifted(np.zeros(target.shape)),
-            unseen=None if mask is None else mask.T,
-            opinion=None if part.opinion is None else part.opinion.mean,
-        )
-
-    def _learn(
-        self,
-        members: Any,
-        part: Labelled,
-        n_folds: int,
-        per_row: int,
-        rng: np.random.Generator,
-    ) -> Lesson | None:
-        """A lesson from rows that all members were grown on, or None."""
-        return learn(part, members.combiner, _weight(members, part), n_folds, per_row, rng)
-
-    def _taught(self, members: Any, rows: Rows, lesson: Lesson) -> Rows:
-        """Rows with what a teacher says of them, and the synthetic ones."""
-        answers = lesson.answers
-        synthetic = Rows(
-            ids=members.leaf_ids(lesson.X, self.n_jobs),
-            target=answers,
-            weight=np.full(
-                answers.shape[1], _SYNTHETIC_WEIGHT * rows.weight.sum() / answers.shape[1]
-            ),
-            offset=members.bind(lesson.X).shifted(np.zeros(answers.shape)),
-            opinion=answers,
-        )
-        return replace(rows, opinion=lesson.opinion).and_(synthetic)
-
     def _trials_on_unseen(
         self, members: Any, evidence: Evidence, rng: np.random.Generator
     ) -> list[Trial]:
         """The ensemble itself: refitted without a fold of its unseen rows, judged on the fold."""
-        rows = self._read(members, evidence)
+        rows = read(members, evidence, self.n_jobs)
         unseen = np.concatenate([np.full(_num_samples(part.X), not part.seen) for part in evidence])
         n_folds = _n_folds(len(unseen))
         fold_of = np.full(len(unseen), -1)
-        fold_of[unseen] = folds(_labels(rows.take(unseen)), n_folds, rng)
+        fold_of[unseen] = folds(labels_of(rows.take(unseen)), n_folds, rng)
         leaves, link = members.leaves(), members.combiner.link
         return [
             Trial(leaves, rows.take(fold_of != fold), rows.take(fold_of == fold), link)
@@ -245,7 +187,7 @@ class LeafRefinement(Refinement):
         (part,) = evidence
         n_samples = _num_samples(part.X)
         n_folds = _n_folds(n_samples)
-        fold_of = folds(_labels(self._read(members, evidence)), n_folds, rng)
+        fold_of = folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
         n_grown = n_members = members.n_members
         if part.opinion is not None:
             n_grown = max(n_members, min(part.opinion.n_members, _SPEAKERS))
@@ -253,7 +195,7 @@ class LeafRefinement(Refinement):
         lessons: list[Lesson] = []
         for fold in range(n_folds):
             fit, judge = (
-                _rows_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
+                some_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
             )
             seed = int(rng.integers(1 << 31))
             grown = members.regrown(fit.X, fit.y, fit.sample_weight, n_grown, seed)
@@ -267,59 +209,20 @@ class LeafRefinement(Refinement):
             if part.opinion is not None:
                 fit = replace(fit, opinion=whole.opinion(fit.X, self.n_jobs))
             here = whole if n_grown == n_members else whole.first(n_members)
-            rows = self._read(here, [fit], out_of_bag=True)
-            judged = replace(self._read(here, [judge]), unseen=None)
-            lesson = self._learn(members, fit, _FEW_FOLDS, _SYNTHETIC_TRIED, rng)
-            taught = None if lesson is None else self._taught(here, rows, lesson)
+            rows = read(here, [fit], self.n_jobs, out_of_bag=True)
+            judged = replace(read(here, [judge], self.n_jobs), unseen=None)
+            lesson = learn(members, fit, _FEW_FOLDS, _SYNTHETIC_TRIED, rng)
+            there = None if lesson is None else taught(here, rows, lesson, self.n_jobs)
             if lesson is not None:
                 lessons.append(lesson)
-            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link, taught))
+            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link, there))
         if len(lessons) == n_folds:
             self._apart = fold_of, lessons
         return trials
 
 
-def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
-    """The opinions of all parts; NaN in those that have none, None if all of them."""
-    if all(part.opinion is None for part in parts):
-        return None
-    opinions = [
-        np.full(part.target.shape, np.nan) if part.opinion is None else part.opinion
-        for part in parts
-    ]
-    return np.concatenate(opinions, axis=1)
-
-
-def _weight(members: Any, part: Labelled) -> np.ndarray:
-    """Weights of the rows, shape (n_samples,): given, and as their labels weigh."""
-    weight = np.ones(_num_samples(part.X)) if part.sample_weight is None else part.sample_weight
-    by_label = members.row_weights(part.y)
-    return np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64)
-
-
-def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
-    """Values, or one-hot labels, shape (n_outputs, n_samples)."""
-    if combiner.classes is None:
-        return values_of(y)[None]
-    labels = class_positions(y, combiner.classes)
-    target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
-    return target[1:] if isinstance(combiner.link, Logistic) else target
-
-
-def _labels(rows: Rows) -> np.ndarray:
-    """One number per row to stratify by, shape (n_samples,)."""
-    target = rows.target
-    return target[0] if len(target) == 1 else target.argmax(axis=0)
-
-
 def _n_folds(n_samples: int) -> int:
     return _MANY_FOLDS if n_samples <= _MANY_ROWS else _FEW_FOLDS
-
-
-def _rows_of(part: Labelled, rows: np.ndarray) -> Labelled:
-    weight = None if part.sample_weight is None else part.sample_weight[rows]
-    # Of these alone: trees are grown on them.
-    return Labelled(_safe_indexing(part.X, rows), part.y[rows], weight, part.seen)
 
 
 @validate_params(
@@ -399,9 +302,13 @@ def refine_leaves(
     ``predict_proba`` sums to one and lies in [0, 1] and so does the mean, for any row. That has
     a price: values beyond 0 and 1 would sharpen a forest more than distributions can.
 
-    **What more trees say counts, too.** Labels are noisy; what an ensemble says of a row out of bag
-    is less so. The values may be fitted to part of that and part of the label, if that is judged
-    better: to what ``estimator`` itself says, or, after pruning, to what the ensemble said before.
+    **Leaves have a teacher.** Labels are noisy, and a leaf holds few of them. Where trees are
+    bootstrapped and ``validation="oob"``, the values may be fitted to labels in part and to what
+    better informed models say in part: the ensemble itself (after pruning: the one before), and
+    gradient boosting on the same rows, averaged with the share that comes nearest to the labels.
+    Of the real rows each says what it makes of them unseen, out of bag or cross-fitted. Both
+    are asked about synthetic rows, too, in which values of neighbours are mixed. How far to go with
+    that is judged as all else is; sparse rows have no teacher but the ensemble.
 
     **Boosting's stages may be weighed anew** together with their leaf values (fully corrective),
     again only if that is judged better.
@@ -417,7 +324,8 @@ def refine_leaves(
     References
     ----------
     Ren, Cao, Wei & Sun, "Global refinement of random forest", CVPR 2015. Agarwal, Tan, Ronen,
-    Singh & Yu, "Hierarchical shrinkage", ICML 2022.
+    Singh & Yu, "Hierarchical shrinkage", ICML 2022. Bucila, Caruana & Niculescu-Mizil, "Model
+    compression", KDD 2006 (synthetic rows).
 
     Examples
     --------

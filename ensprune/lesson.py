@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from .combiner import Combiner
-from .distillation.synthesis import munge
+from .distillation.synthesis import munge, numbers
 from .objectives.base import class_positions
 from .refine import Labelled
 from .refinement.strength import folds
@@ -40,6 +37,13 @@ _FEWEST_ROUNDS = 20
 _TRAVEL = 9.0
 _LARGEST_RATE = 0.3
 _MAX_LEAF_NODES = 15
+
+
+def weight_of(members: Any, part: Labelled) -> np.ndarray:
+    """Weights of labelled rows, shape (n_samples,): those given, times what their labels weigh."""
+    weight = np.ones(_num_samples(part.X)) if part.sample_weight is None else part.sample_weight
+    by_label = members.row_weights(part.y)
+    return np.asarray(weight if by_label is None else weight * by_label, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -69,23 +73,16 @@ class Lesson:
 
 
 def learn(
-    part: Labelled,
-    combiner: Combiner,
-    weight: np.ndarray,
-    n_folds: int,
-    per_row: int,
-    rng: np.random.Generator,
+    members: Any, part: Labelled, n_folds: int, per_row: int, rng: np.random.Generator
 ) -> Lesson | None:
-    """Draw up a lesson from labelled rows and the uncut ensemble that was grown on them.
+    """Draw up a lesson from labelled rows and the ensemble that was grown on them.
 
     Parameters
     ----------
+    members : Members and HasLeaves
+        Says which classes the outputs are for, and what the labels weigh.
     part : Labelled
         With an opinion whose speaker can be asked about more rows.
-    combiner : Combiner
-        Says which classes the outputs are for.
-    weight : ndarray of shape (n_samples,)
-        Of the rows, class weights included.
     n_folds : int
         Boosting is cross-fitted on so many.
     per_row : int
@@ -101,7 +98,7 @@ def learn(
     n_samples = _num_samples(part.X)
     if part.opinion is None or part.opinion.speaker is None or not _is_table(part.X):
         return None
-    classes = combiner.classes
+    classes, weight = members.combiner.classes, weight_of(members, part)
     labels = part.y if classes is None else class_positions(part.y, classes)
     counts = np.unique(labels, return_counts=True)[1]
     if n_samples < 2 * n_folds or (classes is not None and len(counts) < 2):
@@ -185,11 +182,12 @@ def _boosted(
         early_stopping=False,
         random_state=seed,
     )
-    coder = _coder(X)
+    rows, said = _numbers(X, X), _numbers(asked, X)
+    empty = np.isnan(rows).all(axis=0)  # a column of nothing cannot be binned
+    rows, said = (np.where(empty, 0.0, given) for given in (rows, said))
     # Weights make binning twice as slow as boosting.
     alike = weight.min() == weight.max()
-    boosting.fit(coder.fit_transform(X), labels, sample_weight=None if alike else weight)
-    said = coder.transform(asked)
+    boosting.fit(rows, labels, sample_weight=None if alike else weight)
     if classes is None:
         return boosting.predict(said)[None]
     answers = np.zeros((len(classes), len(said)))
@@ -197,10 +195,9 @@ def _boosted(
     return answers
 
 
-def _coder(X: Any) -> Any:
-    """Numbers for the columns of a DataFrame that are none."""
-    if not hasattr(X, "iloc"):
-        return FunctionTransformer()
-    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    others = make_column_selector(dtype_exclude="number")
-    return ColumnTransformer([("codes", codes, others)], remainder="passthrough")
+def _numbers(X: Any, known: Any) -> np.ndarray:
+    """Rows in numbers: of other columns of a DataFrame, positions among the ``known`` values."""
+    if not isinstance(X, pd.DataFrame):
+        return X
+    columns = range(X.shape[1])
+    return np.column_stack([numbers(X.iloc[:, c], known.iloc[:, c]) for c in columns])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 # Chance that a value is exchanged with the neighbour's, and how narrowly numbers scatter around
@@ -103,15 +103,25 @@ def _is_continuous(column: pd.Series) -> bool:
     return bool((numbers != np.round(numbers)).any())
 
 
+def numbers(column: pd.Series, known: pd.Series) -> np.ndarray:
+    """A column as numbers, NaN where it is missing, shape (n_samples,).
+
+    Categories and words become their position among the sorted ones in ``known``, NaN if they are
+    not among these.
+    """
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = pd.Index(known.astype("string").dropna().unique()).sort_values()
+    codes = values.get_indexer(column.astype("string"))
+    return np.where(codes < 0, np.nan, codes)
+
+
 def _neighbours(frame: pd.DataFrame, n_neighbors: int) -> np.ndarray:
     """The nearest other rows of each, shape (n_samples, n_neighbors)."""
     parts = []
     for position in range(frame.shape[1]):
         column = frame.iloc[:, position]
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            part = column.to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
-        else:
-            part = OrdinalEncoder().fit_transform(column.astype("string").to_frame())
+        part = numbers(column, column)[:, None]
         middle = np.nanmedian(part) if not np.isnan(part).all() else 0.0
         parts.append(np.nan_to_num(part, nan=float(middle)))
     scaled = StandardScaler().fit_transform(np.hstack(parts))

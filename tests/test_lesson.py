@@ -1,0 +1,195 @@
+"""What is taught to leaves: by whom, of which rows, and that no row is told its own label."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.datasets import make_friedman1
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from ensprune import EnsemblePruner, prune
+from ensprune import leaf_refinement as leaf_module
+from ensprune.distillation.synthesis import munge
+from ensprune.lesson import _numbers, _share, learn
+from ensprune.members.refittable import open_leaves
+from ensprune.objectives.base import class_positions
+from ensprune.refine import Labelled
+from ensprune.refinement.strength import Strength
+from ensprune.regrown import InClassesOf
+
+
+def lesson_of(forest, X, y, weight=None, per_row=3):
+    members = open_leaves(forest)
+    opinion = InClassesOf(members, members.combiner).opinion(X, None)
+    part = Labelled(X, y, weight, seen=True, opinion=opinion)
+    return learn(members, part, 3, per_row, np.random.default_rng(0)), opinion
+
+
+def noise(n_samples=300, classify=False):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n_samples) if classify else rng.normal(size=n_samples)
+    return rng.normal(size=(n_samples, 5)), y
+
+
+@pytest.mark.parametrize("classify", [False, True])
+def test_no_row_is_told_its_own_label(classify):
+    X, y = noise(classify=classify)
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    found, opinion = lesson_of(family(40, random_state=0).fit(X, y), X, y)
+    target = np.eye(3)[y].T if classify else y[None]
+    heard = np.isfinite(opinion.mean).all(axis=0)
+    correlation = np.corrcoef(found.opinion[-1, heard], target[-1, heard])[0, 1]
+    assert correlation < 0.12
+    assert np.isnan(found.opinion[:, ~heard]).all()
+
+
+def test_synthetic_rows_mix_near_ones_and_answers_are_distributions():
+    X, y = noise(200, classify=True)
+    names = np.array(["ash", "birch", "cedar"])[y]
+    forest = RandomForestClassifier(30, random_state=0).fit(X, names)
+    found, _ = lesson_of(forest, X, names)
+    assert found.X.shape == (600, 5)
+    for column, real in zip(found.X.T, X.T, strict=True):
+        assert np.isin(column, real).all()
+    assert found.answers.shape == (3, 600)
+    assert found.answers.min() >= 0
+    np.testing.assert_allclose(found.answers.sum(axis=0), 1)
+
+
+def test_each_synthetic_row_comes_of_a_row_and_one_of_its_nearest():
+    X = np.random.default_rng(1).normal(size=(60, 4))
+    drawn = munge(X, 240, 0, n_neighbors=3, scatter=False)
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    distance = ((scaled[:, None] - scaled) ** 2).sum(axis=2)
+    nearest = distance.argsort(axis=1)[:, 1:4]
+    partners = set()
+    for row in drawn:
+        sources = {int(np.flatnonzero(X[:, j] == value)[0]) for j, value in enumerate(row)}
+        assert len(sources) <= 2
+        if len(sources) == 2:
+            a, b = sources
+            assert b in nearest[a] or a in nearest[b]
+            partners.add((a, b))
+    assert len(partners) > 60, "one neighbour only"
+
+
+def test_boosting_has_the_share_of_the_least_error():
+    rng = np.random.default_rng(0)
+    target, own, apart = rng.normal(size=(3, 2, 50))
+    own[:, :5] = np.nan
+    weight = rng.uniform(0, 2, 50)
+
+    def loss(share):
+        mixed = (1 - share) * own + share * apart
+        return np.nansum(weight * (target - mixed) ** 2)
+
+    shares = np.linspace(0, 1, 1001)
+    best = shares[np.argmin([loss(share) for share in shares])]
+    assert _share(target, own, apart, weight) == pytest.approx(best, abs=1e-3)
+    assert _share(target, own, own, weight) == 0
+    assert _share(own, own, apart, weight) == 0
+
+
+def test_tables_with_words_missing_values_and_empty_columns_can_be_taught():
+    X, y = make_friedman1(200, random_state=0)
+    frame = pd.DataFrame(X[:, :4], columns=list("abcd"))
+    frame.loc[::7, "a"] = np.nan
+    frame["empty"] = np.nan
+    frame["word"] = np.where(X[:, 4] > 0.5, "high", "low")
+    frame.loc[::9, "word"] = None
+    frame["mixed"] = pd.Series([1, "two"] * 100, dtype=object)
+    numbers = _numbers(frame, frame)
+    np.testing.assert_array_equal(np.isnan(numbers[:, 5]), frame["word"].isna())
+    assert np.isnan(_numbers(frame.assign(word="new"), frame)[:, 5]).all()
+
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["word"]), ("passthrough", list("abcd"))
+    )
+    forest = make_pipeline(columns, RandomForestRegressor(20, random_state=0)).fit(frame, y)
+    found, _ = lesson_of(forest, frame, y)
+    assert list(found.X.columns) == list(frame.columns)
+    assert np.isfinite(found.answers).all()
+    assert 0 <= found.share <= 1
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, lambda X: X.astype(object)])
+def test_rows_that_cannot_be_mixed_teach_nothing(kind):
+    X, y = noise(60)
+    forest = RandomForestRegressor(10, random_state=0).fit(X, y)
+    assert lesson_of(forest, kind(X), y)[0] is None
+    small = prune(
+        forest, kind(X), y, target_size=3, validation="oob", refine="leaves", random_state=0
+    )
+    assert len(small) == 3
+
+
+def test_weights_of_rows_and_classes_count_with_the_teacher():
+    X, y = noise(300, classify=True)
+    light = {"class_weight": {0: 30.0, 1: 1.0, 2: 1.0}}
+    forest = RandomForestClassifier(30, max_depth=4, random_state=0, **light).fit(X, y)
+    found, _ = lesson_of(forest, X, y)
+    assert found.answers[0].mean() > 0.7
+    weight = np.where(y == 1, 30.0, 1.0)
+    plain = RandomForestClassifier(30, max_depth=4, random_state=0).fit(X, y)
+    assert lesson_of(plain, X, y, weight)[0].share > 0
+
+
+def test_what_boosting_knows_better_is_learnt():
+    X, y = make_friedman1(750, noise=1.0, random_state=0)
+    forest = RandomForestRegressor(60, random_state=0).fit(X[:250], y[:250])
+    fixed = {"target_size": 8, "validation": "oob", "random_state": 0}
+    refined = prune(forest, X[:250], y[:250], refine="leaves", **fixed)
+    assert type(refined) is RandomForestRegressor
+    assert len(refined) == 8
+
+    def loss(model):
+        return np.mean((model.predict(X[250:]) - y[250:]) ** 2)
+
+    # A seventh of the trees, and better than all of them.
+    assert loss(refined) < 0.95 * loss(forest)
+
+
+@pytest.mark.parametrize("classify", [False, True])
+def test_refined_scores_do_not_hear_of_the_rows_they_are_of(monkeypatch, classify):
+    X, y = noise(150, classify=classify)
+    strength = Strength(0.01, trust=0.5, taught=True)
+    monkeypatch.setattr(leaf_module, "choose", lambda *_: (strength, 0.0, 0.0))
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    forest = family(30, random_state=0)
+    pruner = EnsemblePruner(forest, 6, refine="leaves", random_state=0).fit(X, y)
+    assert pruner.refinement_.strength.taught
+    # All there is to know of noise is its mean.
+    guessing = max(np.bincount(y)) / len(y) + 0.08 if classify else 0.0
+    assert pruner.score_pruned_ < guessing
+
+
+def test_who_is_certified_has_no_teacher_that_saw_the_certifying_rows():
+    X, y = make_friedman1(400, random_state=0)
+    pruner = EnsemblePruner(
+        RandomForestRegressor(30, random_state=0),
+        10,
+        confidence=0.9,
+        validation="oob",
+        refine="leaves",
+        random_state=0,
+    ).fit(X, y)
+    strength = pruner.refinement_.strength
+    assert not strength.taught
+    assert strength.trust == 0
+
+
+def test_a_class_that_a_fold_missed_has_no_chance_there():
+    X, y = noise(60, classify=True)
+    y[:] = y % 2
+    y[0] = 2
+    forest = RandomForestClassifier(20, random_state=0).fit(X, y)
+    found, _ = lesson_of(forest, X, y)
+    assert found.answers.shape[0] == 3
+    np.testing.assert_allclose(found.answers.sum(axis=0), 1)
+    assert class_positions(y, forest.classes_).max() == 2

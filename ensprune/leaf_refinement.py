@@ -41,8 +41,9 @@ _MANY_FOLDS, _FEW_FOLDS = 5, 3
 # Trees regrown at most to have an opinion: more of them would say much the same.
 _SPEAKERS = 60
 
-# Synthetic rows for each real one, in the final fit and where only strengths are compared.
-_SYNTHETIC, _SYNTHETIC_TRIED = 10, 4
+# Synthetic rows for each real one. With fewer where strengths are compared, a teacher looks worse
+# than it is.
+_SYNTHETIC = 10
 
 # Fewer judging rows than this say nothing about strengths.
 _FEWEST_ROWS = 20
@@ -92,12 +93,20 @@ class LeafRefinement(Refinement):
         shrinkages: Iterable[float] = SHRINKAGES,
     ):
         super().__init__(n_jobs, random_state)
-        self._lesson: Lesson | None = None
-        self._apart: tuple[np.ndarray, list[Lesson]] | None = None
         self.dampings = tuple(dampings)
         self.shrinkages = tuple(shrinkages)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lesson: Lesson | None = None  # of all rows
+        self._apart: tuple[np.ndarray, list[Lesson]] | None = None  # folds; of the others of each
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only scores along the path need what was learnt without a fold.
+        return self.__dict__ | {"_apart": None}
 
     def fit(self, estimator: Any, evidence: Evidence) -> LeafRefinement:
+        self._forget()
         members = open_leaves(estimator)
         members.leaves()  # says at once what cannot be refitted
         given = Strength(self.dampings[0], self.shrinkages[0])
@@ -122,7 +131,7 @@ class LeafRefinement(Refinement):
         if strength.taught:
             self._lesson = learn(members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator)
         else:
-            self._apart = None
+            self._forget()
         return self
 
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
@@ -211,7 +220,7 @@ class LeafRefinement(Refinement):
             here = whole if n_grown == n_members else whole.first(n_members)
             rows = read(here, [fit], self.n_jobs, out_of_bag=True)
             judged = replace(read(here, [judge], self.n_jobs), unseen=None)
-            lesson = learn(members, fit, _FEW_FOLDS, _SYNTHETIC_TRIED, rng)
+            lesson = learn(members, fit, _FEW_FOLDS, _SYNTHETIC, rng)
             there = None if lesson is None else taught(here, rows, lesson, self.n_jobs)
             if lesson is not None:
                 lessons.append(lesson)

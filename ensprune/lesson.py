@@ -32,7 +32,7 @@ _N_NEIGHBOURS = 5
 # Boosting's rounds and learning rate; with many classes fewer and larger steps, as each is a tree
 # per class.
 _ROUNDS = 60
-_MOST_TREES = 300
+_MOST_TREES = 1000
 _FEWEST_ROUNDS = 20
 _TRAVEL = 9.0
 _LARGEST_RATE = 0.3

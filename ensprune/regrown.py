@@ -76,4 +76,6 @@ class InClassesOf:
         return self.combiner
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_members":  # while it is unpickled there are none
+            raise AttributeError(name)
         return getattr(self._members, name)

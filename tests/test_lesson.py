@@ -141,15 +141,15 @@ def test_weights_of_rows_and_classes_count_with_the_teacher():
 
 
 def test_what_boosting_knows_better_is_learnt():
-    X, y = make_friedman1(750, noise=1.0, random_state=0)
-    forest = RandomForestRegressor(60, random_state=0).fit(X[:250], y[:250])
+    X, y = make_friedman1(900, noise=1.0, random_state=0)
+    forest = RandomForestRegressor(60, random_state=0).fit(X[:400], y[:400])
     fixed = {"target_size": 8, "validation": "oob", "random_state": 0}
-    refined = prune(forest, X[:250], y[:250], refine="leaves", **fixed)
+    refined = prune(forest, X[:400], y[:400], refine="leaves", **fixed)
     assert type(refined) is RandomForestRegressor
     assert len(refined) == 8
 
     def loss(model):
-        return np.mean((model.predict(X[250:]) - y[250:]) ** 2)
+        return np.mean((model.predict(X[400:]) - y[400:]) ** 2)
 
     # A seventh of the trees, and better than all of them.
     assert loss(refined) < 0.95 * loss(forest)

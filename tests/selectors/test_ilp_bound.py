@@ -8,7 +8,6 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from ensprune.selectors.ilp import sweep
 from ensprune.selectors.ilp.bound import quadratic_bound
 from ensprune.selectors.ilp.branch import branch_and_bound
 from ensprune.selectors.ilp.rules import Rules
@@ -150,9 +149,9 @@ def test_within_one_percent_of_a_forest_without_a_solver(regression):
 
 @pytest.mark.parametrize("definite", [True, False])
 @pytest.mark.parametrize("held", [2, 100])
-def test_every_size_is_bounded_and_the_best_one_found(definite, held, monkeypatch):
+def test_every_size_is_bounded_and_the_best_one_found(definite, held):
     # Relaxations that are forgotten begin anew.
-    monkeypatch.setattr(sweep, "_MOST_BYTES", held * 72 * N**2)
+    room = held * 72 * N**2
     rng = np.random.default_rng(17 + definite)
     compared = 0
     for _ in range(25):
@@ -166,14 +165,15 @@ def test_every_size_is_bounded_and_the_best_one_found(definite, held, monkeypatc
         incumbent = float(np.quantile(values, 0.2))
         tiny = 1e-9 * np.abs(gram).sum()
         asked = list(range(1, int(sizes.max()) + 1))
-        roots = bound_sizes(gram, asked, rules, incumbent, int(rng.integers(1, N)), soon(), 0.0)
+        near = int(rng.integers(1, N))
+        roots = bound_sizes(gram, asked, rules, incumbent, near, soon(), 0.0, room)
         for size, root in roots.items():
             least = values[sizes == size].min(initial=np.inf)
             assert least > incumbent or root.value / size**2 <= least + tiny
             good = masks[(sizes == size) & (values <= incumbent)]
             assert good[:, root.keep].all()
             assert not good[:, root.drop].any()
-        proved, best = branch_and_bound(roots, incumbent, soon(), 0.0)
+        proved, best = branch_and_bound(roots, incumbent, soon(), 0.0, most_bytes=room)
         assert min(proved.values()) == pytest.approx(values.min(), abs=tiny)
         assert best is not None
         assert gram[np.ix_(best, best)].mean() == pytest.approx(values.min(), abs=tiny)

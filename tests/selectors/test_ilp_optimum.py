@@ -189,9 +189,12 @@ def test_branching_without_the_solver(formulation, costly, monkeypatch):
     monkeypatch.setattr(quadratic, "_FEW", 0)
     found = []
     search = quadratic.branch_and_bound
-    monkeypatch.setattr(
-        quadratic, "branch_and_bound", lambda *given: found.append(search(*given)) or found[-1]
-    )
+
+    def listening(*given, **options):
+        found.append(search(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(quadratic, "branch_and_bound", listening)
     for seed in range(6):
         costs = np.random.default_rng(seed).uniform(1, 3, 10) if costly else np.ones(10)
         make = cases.classification if formulation == "pairwise" else cases.regression

@@ -18,6 +18,8 @@ PATIENCE = 10
 _PROGRESS = 0.02
 # The relaxation is made smaller once so many of its members are settled.
 _SHRINK = 0.1
+# What the relaxations of sizes or nodes that wait may take together.
+MOST_BYTES = 1 << 29
 # Seconds for a step on n members, with a margin: n cubed times this.
 _STEP_SECONDS = 1e-9
 
@@ -55,6 +57,15 @@ class _Rest:
             return False
         cheapest = np.sort(chosen.costs, axis=1)[:, : chosen.size].sum(axis=1)
         return bool((cheapest <= chosen.budgets).all())
+
+
+# Stands for what is not kept.
+_SHELVED = _Rest(
+    np.zeros(0, dtype=np.intp),
+    np.zeros(0, dtype=np.intp),
+    0.0,
+    Selection(np.zeros((0, 0)), 0, np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=bool)),
+)
 
 
 def _rest(gram: np.ndarray, size: int, rules: Rules, keep: np.ndarray, drop: np.ndarray) -> _Rest:
@@ -269,11 +280,21 @@ class Bounding:
         """Forget the relaxation, not what it has proved."""
         self._relaxation = self._first = self._seed = None
 
+    def shelve(self) -> None:
+        """Forget all but the value and the members settled; :meth:`wake` begins anew from there."""
+        self.release()
+        self._best, self._rest = None, _SHELVED
+
+    def wake(self) -> None:
+        """Make ready what was shelved."""
+        if self._rest is _SHELVED:
+            self._restart()
+
     @property
     def bytes(self) -> int:
-        """About how much memory the relaxation takes."""
-        members = self._first[0] if self._first is not None else self._rest.free
-        return 72 * len(members) ** 2
+        """About how much memory the relaxation, and what it is made from, takes."""
+        n = len(self._rest.free) if self._first is None else len(self._first[0])
+        return 72 * n**2
 
     def round_seconds(self) -> float:
         """About how long :meth:`round` takes."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .bound import PATIENCE, Bounding
+from .bound import MOST_BYTES, PATIENCE, Bounding
 
 # Bounds without progress after which a node is split: splitting gains more than waiting.
 _PATIENCE = 1
@@ -21,6 +21,7 @@ def branch_and_bound(
     deadline: float,
     mip_gap: float,
     first: bool = False,
+    most_bytes: int = MOST_BYTES,
 ) -> tuple[dict[int, float], np.ndarray | None]:
     """Split the node with the lowest bound until none is left below the incumbent.
 
@@ -38,6 +39,9 @@ def branch_and_bound(
         Relative gap at which to stop.
     first : bool, default=False
         Whether to stop at the first set that is better than the incumbent.
+    most_bytes : int, default=512 MiB
+        What relaxations of nodes that wait may take together; those with the highest bounds are
+        forgotten, and begin anew should their turn come.
 
     Returns
     -------
@@ -64,7 +68,10 @@ def branch_and_bound(
         least = waiting[0][0] if waiting else np.inf
         goes_on = time.perf_counter() < deadline and not (first and best is not None)
         if goes_on and least < incumbent - mip_gap * abs(incumbent):
+            if len(waiting) * max(node.bytes for *_, node in waiting[:8]) > most_bytes:
+                _make_room(waiting, roots, most_bytes)
             node = heapq.heappop(waiting)[2]
+            node.wake()
             # A root whose time had run out goes on from where it stood.
             patience = PATIENCE if node is roots[node.size] else _PATIENCE
             if node.stalled < patience and node.round(deadline, mip_gap):
@@ -76,3 +83,14 @@ def branch_and_bound(
     for value, _, node in waiting:
         values[node.size] = min(values[node.size], value)
     return values, best
+
+
+def _make_room(
+    waiting: list[tuple[float, int, Bounding]], roots: Mapping[int, Bounding], most_bytes: int
+) -> None:
+    """Shelve nodes until half of the room is free; roots say what the solver may leave out."""
+    taken = 0
+    for _, _, node in sorted(waiting):
+        taken += node.bytes
+        if taken > most_bytes // 2 and node is not roots[node.size]:
+            node.shelve()

@@ -178,7 +178,8 @@ class CoverFormulation(Formulation):
         open_sizes = [s for s in sizes if s is not None and bounds[s] < incumbent]
         if open_sizes:
             allowed = self._allowed + 1e-9 * abs(self._allowed)
-            reached = bound_sizes(self.kept.gram, open_sizes, rules, allowed, None, deadline, 0.0)
+            gram, room = self.kept.gram, self.evidence.room
+            reached = bound_sizes(gram, open_sizes, rules, allowed, None, deadline, 0.0, room)
             for size, one in reached.items():
                 if one.value > allowed * float(size) ** 2:
                     bounds[size] = np.inf
@@ -197,7 +198,9 @@ class CoverFormulation(Formulation):
             now = time.perf_counter()
             share = _BRANCH_SHARE * (deadline - now) / (len(roots) - position)
             allowed = self._allowed + 1e-9 * abs(self._allowed)
-            values, best = branch_and_bound({size: root}, allowed, now + share, 0.0, first=True)
+            values, best = branch_and_bound(
+                {size: root}, allowed, now + share, 0.0, True, self.evidence.room
+            )
             if best is not None:
                 return proved, best
             if values[size] > allowed:

@@ -22,6 +22,7 @@ from ...objectives.base import class_positions, normalised_weights
 from ...objectives.running import LinearObjective
 from ...storage import blocks_of, empty_like, is_on_disk, release
 from ..base import Problem
+from .bound import MOST_BYTES
 
 # Margins closer to a tie than this, relative to the largest, count as wrong.
 _STRICT = 1e-5
@@ -30,6 +31,7 @@ _ROUNDING = 1e-12
 # Where outputs are in a file, because they do not fit into memory, no more of their margins are
 # looked at than this: the matrices of a program over them take many times the room of the outputs.
 _MOST_FROM_FILE = 1 << 16
+_ROOM_BESIDE_FILE = 1 << 24
 # Samples after which members that differ mostly do.
 _GLANCE = 256
 
@@ -163,6 +165,11 @@ class Evidence:
             labels[block] = self.combiner.link.labels(self.combiner.raw(outputs[:, :, block]))
             release(outputs)
         return labels
+
+    @property
+    def room(self) -> int:
+        """Bytes for what is made without the outputs: little where these do not fit themselves."""
+        return _ROOM_BESIDE_FILE if is_on_disk(self.outputs) else MOST_BYTES
 
     def may_look_at(self, n_coefficients: float) -> bool:
         """Whether memory allows so many margins at once."""

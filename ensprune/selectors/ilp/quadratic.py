@@ -100,7 +100,10 @@ class QuadraticFormulation(Formulation):
     ) -> dict[int | None, float]:
         known = [size for size in sizes if size is not None]
         near = None if best is None else int(best.sum())
-        self._bounds = bound_sizes(self.gram, known, self.rules, incumbent, near, deadline, gap)
+        room = self.evidence.room
+        self._bounds = bound_sizes(
+            self.gram, known, self.rules, incumbent, near, deadline, gap, room
+        )
         return {size: one.value / float(size) ** 2 for size, one in self._bounds.items()}
 
     def branch(
@@ -116,7 +119,8 @@ class QuadraticFormulation(Formulation):
             return {}, None
         if any(self.solvable(size) for size in sizes):
             deadline -= (1 - _BRANCH_SHARE) * (deadline - time.perf_counter())
-        values, best = branch_and_bound(roots, incumbent, deadline, gap)
+        room = self.evidence.room
+        values, best = branch_and_bound(roots, incumbent, deadline, gap, most_bytes=room)
         return dict(values.items()), best
 
     def _undecided(self, size: int | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .bound import PATIENCE, Bounding, quadratic_bound
+from .bound import MOST_BYTES, PATIENCE, Bounding, quadratic_bound
 from .rules import Rules
 
 # Share of the time for the first look at every size, and of what is left of it for one of them:
@@ -16,8 +16,7 @@ _FIRST_SHARE = 0.5
 _ONE_SHARE = 0.25
 # Rounds without progress in a first look: what is found for another size is no bound at once.
 _FIRST_PATIENCE = 4
-# What relaxations may take together, and by how many sizes one that is settled seems further away.
-_MOST_BYTES = 1 << 29
+# By how many sizes one that is settled seems further away.
 _SETTLED = 3
 
 
@@ -29,6 +28,7 @@ def bound_sizes(
     near: int | None,
     deadline: float,
     mip_gap: float,
+    most_bytes: int = MOST_BYTES,
 ) -> dict[int, Bounding]:
     """Lower bounds on ``x' gram x / size^2``, for one size or many.
 
@@ -52,6 +52,8 @@ def bound_sizes(
         ``time.perf_counter()`` at which to stop.
     mip_gap : float
         Relative gap at which to stop.
+    most_bytes : int, default=512 MiB
+        What the relaxations of all sizes may take together.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def bound_sizes(
             _teach(one, bounds, mip_gap)
         begun.add(size)
         size = _next(bounds, begun, mip_gap)
-        _make_room(bounds, size, mip_gap)
+        _make_room(bounds, size, mip_gap, most_bytes)
         now = time.perf_counter()
     return bounds
 
@@ -114,10 +116,12 @@ def _next(bounds: Mapping[int, Bounding], begun: set[int], mip_gap: float) -> in
     return min(waiting, key=lambda size: bounds[size].value / float(size) ** 2, default=None)
 
 
-def _make_room(bounds: Mapping[int, Bounding], size: int | None, mip_gap: float) -> None:
+def _make_room(
+    bounds: Mapping[int, Bounding], size: int | None, mip_gap: float, most_bytes: int
+) -> None:
     """Forget relaxations, if they are too many: those far from the size that is next."""
     held = [bound for bound in bounds.values() if bound.seeds]
-    most = max(2, _MOST_BYTES // max(1, max((bound.bytes for bound in held), default=1)))
+    most = max(2, most_bytes // max(1, max((bound.bytes for bound in held), default=1)))
 
     def worth(bound: Bounding) -> int:
         # One that is settled can only be where another starts.

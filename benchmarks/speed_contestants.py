@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
+    f1_score,
     log_loss,
     mean_squared_error,
     roc_auc_score,
@@ -63,6 +64,7 @@ METRICS = [
     Metric("Brier", "neg_brier_score", brier_score_loss, None, "multiclass", None),
     Metric("MSE", "neg_mean_squared_error", mean_squared_error, "mean_squared_error", "regression", None),
     Metric("accuracy", "accuracy", lambda y, p: accuracy_score(y, p.argmax(axis=1)), "accuracy", "multiclass", lambda rows: rows),
+    Metric("macro F1", "f1_macro", lambda y, p: f1_score(y, p.argmax(axis=1), average="macro"), "f1_macro", "multiclass", lambda rows: rows),
     Metric("ROC AUC", "roc_auc", lambda y, p: roc_auc_score(y, p[:, 1]), "roc_auc", "binary", lambda rows: 1),
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ matrix. Each request reads all outputs once, so rows that are likely to be asked
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -199,12 +199,18 @@ class ResidualGram(Gram):
         def of(block: slice) -> np.ndarray:
             return products(self._residuals(block), block)
 
-        with ThreadPoolExecutor(jobs) as pool, one_blas_thread():
-            parts = pool.map(of, blocks) if jobs > 1 else map(of, blocks)
-            total = next(parts).astype(np.float64)
-            for part in parts:
-                total += part
-        return total * self._alike if self._alike is not None else total
+        with one_blas_thread():
+            if jobs == 1:
+                return self._added(map(of, blocks))
+            with ThreadPoolExecutor(jobs) as pool:
+                return self._added(pool.map(of, blocks))
+
+    def _added(self, parts: Iterator[np.ndarray]) -> np.ndarray:
+        """The sum of parts in float64, times the samples' weight where that is the same."""
+        total = next(parts).astype(np.float64)
+        for part in parts:
+            total += part
+        return total if self._alike is None else total * self._alike
 
     def _blocks(self) -> list[slice]:
         """Blocks of samples, all about as long."""

@@ -205,10 +205,14 @@ class SquaredError(Objective):
         return scores
 
     def swaps(self, position: int | slice | None = None) -> np.ndarray:
-        if isinstance(position, int):
-            return self.swaps(slice(position, position + 1))[0]
         self._settle()
-        chosen = np.array(self.selected[slice(None) if position is None else position], np.intp)
+        chosen = np.array(self.selected, dtype=np.intp)
+        if position is None or isinstance(position, slice):
+            return self._swaps(chosen if position is None else chosen[position])
+        return self._swaps(chosen[[position]])[0]
+
+    def _swaps(self, chosen: np.ndarray) -> np.ndarray:
+        """Scores (n_chosen, n_members) of replacing each of some chosen members."""
         out = self._member_weights[chosen][:, None]
         new: Any = self._member_weights if self._alike is None else self._alike
         pull, diagonal = self._pull, self._products.diagonal

@@ -50,6 +50,7 @@ def test_swaps_by_brute_force():
     for member in (4, 1, 6):
         objective.add(member)
     swaps = objective.swaps()
+    np.testing.assert_array_equal(objective.swaps(slice(1, 3)), swaps[1:])
     target = np.eye(3)[y].T
     for row, old in enumerate((4, 1, 6)):
         for new in set(range(7)) - {4, 1, 6}:

@@ -113,6 +113,29 @@ def test_a_member_that_weighs_nothing_is_no_ensemble():
             open_members(weighed).subset([0])
 
 
+def test_a_cut_with_a_member_that_weighs_nothing_is_cut_again():
+    X, y = rows()
+    for ensemble in (RandomForestClassifier(4, random_state=0), BaggingClassifier(n_estimators=4)):
+        full = ensemble.fit(X, y)
+        weighed = open_members(full).subset([0, 1, 2], np.array([0.0, 1.0, 3.0]))
+        for kept, alone in (([0, 1], 1), ([2, 0], 2)):
+            small = open_members(weighed).subset(kept)
+            expected = open_members(full).subset([alone]).predict_proba(X)
+            np.testing.assert_allclose(small.predict_proba(X), expected, atol=1e-12)
+
+
+def test_nodes_of_ensembles_inside_an_ensemble_are_counted():
+    X, y = rows()
+    inner = RandomForestClassifier(3, max_depth=3, random_state=0)
+    bagging = BaggingClassifier(inner, 2, random_state=0).fit(X, y)
+    nodes = [sum(t.tree_.node_count for t in forest.estimators_) for forest in bagging.estimators_]
+    np.testing.assert_array_equal(open_members(bagging).costs("nodes"), nodes)
+    with pytest.raises(
+        TypeError, match="cost='nodes' needs members that are trees, got GaussianNB"
+    ):
+        open_members(BaggingClassifier(GaussianNB(), 2).fit(X, y)).costs("nodes")
+
+
 # --- XGBoost ------------------------------------------------------------------------------------
 
 

@@ -11,10 +11,11 @@ from ensprune.link import Probability
 from ensprune.objectives import GenericObjective, LogLoss, make_objective
 
 
+@pytest.mark.parametrize("native", [None, [1.0, 0.5, 2.0, 3.0, 0.25], [2.0] * 5])
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("share", [0.02, 0.5, 1.0])
-def test_labels_that_members_hold_to_be_impossible(share, dtype, precision):
+def test_labels_that_members_hold_to_be_impossible(share, dtype, precision, native):
     rng = np.random.default_rng(0)
     n_members, n_samples = 5, 3000
     y = rng.integers(0, 3, n_samples)
@@ -23,7 +24,12 @@ def test_labels_that_members_hold_to_be_impossible(share, dtype, precision):
     outputs[:, :, impossible] = np.eye(3)[(y[impossible] + 1) % 3].T
     outputs = np.ascontiguousarray(outputs, dtype=dtype)
     combiner = LinearCombiner(
-        "mean", Probability(), np.arange(3), n_members, dtype=np.dtype(precision)
+        "mean",
+        Probability(),
+        np.arange(3),
+        n_members,
+        weights=None if native is None else np.array(native),
+        dtype=np.dtype(precision),
     )
     fast = make_objective("neg_log_loss", combiner)
     assert isinstance(fast, LogLoss)

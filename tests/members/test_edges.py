@@ -22,6 +22,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor
 
@@ -130,6 +132,11 @@ def test_nodes_of_ensembles_inside_an_ensemble_are_counted():
     bagging = BaggingClassifier(inner, 2, random_state=0).fit(X, y)
     nodes = [sum(t.tree_.node_count for t in forest.estimators_) for forest in bagging.estimators_]
     np.testing.assert_array_equal(open_members(bagging).costs("nodes"), nodes)
+    for steps in ((), (StandardScaler(), StandardScaler())):
+        inside = make_pipeline(*steps, DecisionTreeClassifier(max_depth=3, random_state=0))
+        piped = BaggingClassifier(inside, 2, random_state=0).fit(X, y)
+        nodes = [member[-1].tree_.node_count for member in piped.estimators_]
+        np.testing.assert_array_equal(open_members(piped).costs("nodes"), nodes)
     with pytest.raises(
         TypeError, match="cost='nodes' needs members that are trees, got GaussianNB"
     ):

@@ -139,6 +139,20 @@ def test_parents_and_depths_are_the_trees():
         start += inner.node_count
 
 
+COUNTED = ("hist-boosting", "xgboost", "lightgbm", "catboost")
+ROWS_COUNTED = [f for f in REFITTABLE if f.name in COUNTED and f.task == "regression"]
+
+
+@pytest.mark.parametrize("family", ROWS_COUNTED, ids=lambda family: family.id)
+def test_a_leaf_weighs_what_the_rows_in_it_weigh(family: Family):
+    # Of squared error, where every row weighs one.
+    ensemble, X, _ = fitted(family)
+    members = open_leaves(ensemble)
+    weight = members.leaves().weight
+    counts = np.bincount(members.leaf_ids(X).ravel(), minlength=len(weight))
+    np.testing.assert_allclose(weight, counts, atol=1e-5)
+
+
 def test_bagged_trees_that_missed_a_class():
     X, y = make_classification(
         90, 6, n_informative=4, n_classes=3, weights=[0.6, 0.37], random_state=0

@@ -93,6 +93,13 @@ def test_a_class_that_is_not_there_has_no_area():
     assert np.isnan(objective.candidates()).all()
 
 
+def test_where_nothing_is_positive_there_is_no_precision():
+    combiner = LinearCombiner("mean", Probability(), np.arange(2), 2)
+    objective = make_objective("average_precision", combiner)
+    objective.start(np.full((2, 2, 5), 0.5), np.zeros(5, dtype=int), combiner)
+    np.testing.assert_array_equal(objective.candidates(), [0.0, 0.0])  # as scikit-learn has it
+
+
 @pytest.mark.parametrize(
     "scorer",
     [

@@ -28,10 +28,14 @@ class Objective(ABC):
         Members in the current sub-ensemble, in the order they were added.
     n_members : int
         How many there are to choose from.
+    n_wanted : int or None
+        How many a search may choose at most, where it says so before it starts: what is worth
+        computing ahead, and no bound.
     """
 
     selected: list[int]
     n_members: int
+    n_wanted: int | None = None
 
     @abstractmethod
     def start(

@@ -28,7 +28,8 @@ _MAPPED_AT_ONCE = 1 << 16
 # So few members that the whole matrix costs little more than reading them: computed at once.
 _FEW = 64
 
-# Rows of the first request, and of each later one: about as many as cost what reading costs.
+# Rows of a request: at least about as many as cost what reading costs, and at first most of those
+# that a search for so many members looks at: twice as many, but no more than this.
 _FIRST_ROWS = 128
 _NEXT_ROWS = 32
 
@@ -100,6 +101,8 @@ class ResidualGram(Gram):
         Sums to one.
     n_jobs : int, default=None
         Threads over blocks of samples, at least as many as BLAS has.
+    n_wanted : int, default=None
+        How many members are going to be chosen, if that is known.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class ResidualGram(Gram):
         target: np.ndarray,
         sample_weight: np.ndarray,
         n_jobs: int | None = None,
+        n_wanted: int | None = None,
     ):
         self._outputs = outputs
         self._n_jobs = n_jobs
@@ -118,6 +122,9 @@ class ResidualGram(Gram):
         self._rest = rest if rest.any() else None
         self._alike = float(sample_weight[0]) if np.ptp(sample_weight) == 0 else None
         self._weight = sample_weight
+        self._first_rows = _FIRST_ROWS
+        if n_wanted is not None:
+            self._first_rows = min(max(2 * n_wanted + _NEXT_ROWS // 2, _NEXT_ROWS), _FIRST_ROWS)
         n_members = len(outputs)
         self._place = np.full(n_members, -1)
         self._held = np.empty((0, n_members))
@@ -168,7 +175,7 @@ class ResidualGram(Gram):
         """Compute rows that are asked for, and those that are likely to be."""
         n_members = len(self._place)
         held = len(self._held)
-        count = max(len(missing), _NEXT_ROWS if held else min(_FIRST_ROWS, n_members // 4))
+        count = max(len(missing), _NEXT_ROWS if held else min(self._first_rows, n_members // 4))
         if held + count > _WORTH_ALL * n_members:
             self.whole()
             return

@@ -125,7 +125,7 @@ class SquaredError(Objective):
         if linear.offset is not None:
             target = target - LinearObjective._offset(combiner, outputs.shape[1:])
         if mask is None:
-            self._products: Gram = ResidualGram(outputs, target, weight, n_jobs)
+            self._products: Gram = ResidualGram(outputs, target, weight, n_jobs, self.n_wanted)
         else:
             self._products = Gram(out_of_bag_gram(outputs, target, weight, mask, self.shrinkage))
         self._weigh(linear.member_weights)

@@ -34,6 +34,7 @@ class OfLabels(LinearObjective):
         self._ties: SquaredError | None = None
         if combiner.kind != "sum":
             self._ties = SquaredError()
+            self._ties.n_wanted = self.n_wanted
             self._ties.start(outputs, y, combiner, sample_weight, n_jobs=n_jobs)
 
     def add(self, member: int) -> None:

@@ -75,6 +75,7 @@ class Problem:
 
     def start(self) -> Objective:
         """The objective, started on these data, with nothing chosen."""
+        self.objective.n_wanted = self.most_members()
         self.objective.start(
             self.outputs,
             self.y,

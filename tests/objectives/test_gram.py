@@ -184,6 +184,23 @@ def test_a_search_reads_the_outputs_a_few_times(reads):
     assert len(reads) <= 4 * blocks
 
 
+def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(monkeypatch):
+    computed = []
+    original = ResidualGram._across
+
+    def counting(self, members, *block):
+        computed.append(len(members))
+        return original(self, members, *block)
+
+    monkeypatch.setattr(ResidualGram, "_across", counting)
+    for n_members in (400, 800):
+        outputs, y, combiner, _ = simulated(0, None, n_members, 200, np.float32)
+        problem = Problem(outputs, y, combiner, SquaredError(), np.ones(n_members), budget=3)
+        problem.start().add(0)
+        problem.objective.score()
+    assert computed == [32, 32]
+
+
 def test_ties_that_never_come_up_read_nothing(reads):
     outputs, y, combiner, _ = simulated(0, 3, n_members=70)
     objective = Accuracy()

@@ -34,6 +34,9 @@ from .ties import OfLabels
 # Entries of confusion matrices that are held at a time, by each thread.
 _MOST_ENTRIES = 1 << 20
 
+# Above this many classes argmax is faster than comparing whole rows.
+_MANY_CLASSES = 24
+
 
 class ConfusionScore(OfLabels):
     """A scorer of predicted labels that looks at nothing but the confusion matrix.
@@ -137,7 +140,7 @@ class ConfusionScore(OfLabels):
 
 def _labels(link: Link, raw: np.ndarray) -> np.ndarray:
     """Positions of the predicted classes, (n_block,); ``raw`` (n_outputs, n_block) is overwritten."""
-    if isinstance(link, Logistic):
+    if isinstance(link, Logistic) or len(raw) > _MANY_CLASSES:
         return link.labels(raw)
     # As argmax has it, the first of equal ones, by comparisons of whole rows.
     labels = np.zeros(raw.shape[1], dtype=np.min_scalar_type(len(raw)))

@@ -115,6 +115,12 @@ def test_blocks_and_batches_change_nothing(monkeypatch):
     moves_agree("f1_macro", simulated(3), True)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("scoring", ["f1_macro", "precision_weighted", "matthews_corrcoef"])
+def test_many_classes(scoring):
+    moves_agree(scoring, simulated(30, n_members=5), True)
+
+
 def test_labels_of_any_kind():
     outputs, y, _, weight = simulated(2)
     combiner = LinearCombiner("mean", Probability(), np.array(["no", "yes"]), len(outputs))

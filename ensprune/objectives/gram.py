@@ -210,7 +210,12 @@ class ResidualGram(Gram):
             if jobs == 1:
                 return self._added(map(of, blocks))
             with ThreadPoolExecutor(jobs) as pool:
-                return self._added(pool.map(of, blocks))
+                try:
+                    return self._added(pool.map(of, blocks))
+                except BaseException:
+                    # Ctrl-C does not wait for blocks that have not begun.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
 
     def _added(self, parts: Iterator[np.ndarray]) -> np.ndarray:
         """The sum of parts in float64, times the samples' weight where that is the same."""

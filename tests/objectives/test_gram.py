@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -199,6 +201,26 @@ def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(mon
         problem.start().add(0)
         problem.objective.score()
     assert computed == [32, 32]
+
+
+def test_an_interrupt_does_not_wait_for_all_blocks(reads, monkeypatch):
+    outputs, y, *_ = simulated(0, None, 70, 4000, np.float32)
+    monkeypatch.setattr(gram, "_BLOCK_BYTES", 70 * 4 * 10)  # 400 blocks of 10 samples
+    products = ResidualGram(outputs, y[None], np.full(len(y), 1 / len(y)), n_jobs=2)
+
+    def interrupted(self, parts):
+        next(parts)
+        raise KeyboardInterrupt
+
+    def slow(self, residual, block):
+        time.sleep(0.002)
+        return residual[:2, :2]
+
+    monkeypatch.setattr(ResidualGram, "_added", interrupted)
+    monkeypatch.setattr(ResidualGram, "_squares", slow)
+    with pytest.raises(KeyboardInterrupt):
+        _ = products.diagonal
+    assert len(reads) < 200
 
 
 def test_ties_that_never_come_up_read_nothing(reads):

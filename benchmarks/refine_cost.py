@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from ensprune.leaf_refinement import LeafRefinement
+from ensprune.leaf_rows import read
 from ensprune.members.refittable import open_leaves
 from ensprune.refine import Labelled
 from ensprune.refinement.equations import Equations
@@ -39,7 +39,7 @@ def ratios(forest: Any, X: np.ndarray, y: np.ndarray, runs: int) -> tuple[float,
     leaves, link = members.leaves(), members.combiner.link
 
     def set_up() -> Equations:
-        rows = LeafRefinement()._read(members, [Labelled(X, y, None, seen=False)])
+        rows = read(members, [Labelled(X, y, None, seen=False)])
         equations = Equations(leaves, rows)
         equations.transposed  # noqa: B018
         return equations

@@ -26,6 +26,7 @@ from .refinement.equations import Equations, indicators
 from .refinement.strength import (
     DAMPINGS,
     SHRINKAGES,
+    Apart,
     Strength,
     Trial,
     choose,
@@ -98,12 +99,12 @@ class LeafRefinement(Refinement):
         self._forget()
 
     def _forget(self) -> None:
-        self._lesson: Lesson | None = None  # of all rows
-        self._apart: tuple[np.ndarray, list[Lesson]] | None = None  # folds; of the others of each
+        self._lesson: Lesson | None = None
+        self._regrown: tuple[np.ndarray, list[Apart]] | None = None  # folds; one for each of them
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only scores along the path need what was learnt without a fold.
-        return self.__dict__ | {"_apart": None}
+        # Only scores along the path need the trees that were grown without a fold.
+        return self.__dict__ | {"_regrown": None}
 
     def fit(self, estimator: Any, evidence: Evidence) -> LeafRefinement:
         self._forget()
@@ -130,8 +131,6 @@ class LeafRefinement(Refinement):
         self.report = LeafReport(strength, loss, alone, judged_on)
         if strength.taught:
             self._lesson = learn(members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator)
-        else:
-            self._forget()
         return self
 
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
@@ -148,28 +147,32 @@ class LeafRefinement(Refinement):
 
     def cross_fitted(self, estimator: Any, evidence: Evidence) -> tuple[Combiner, np.ndarray]:
         members = open_leaves(estimator)
+        link = members.combiner.link
+        if self._regrown is not None:
+            # A third of a cut's own trees, all that have not seen a row, say less of it than all of
+            # them do, the less so once each makes up for the others' errors.
+            fold_of, folds_apart = self._regrown
+            raw = np.empty((members.n_outputs, len(fold_of)))
+            for fold, apart in enumerate(folds_apart):
+                here = apart.first(members.n_members)
+                raw[:, fold_of == fold] = here.raw(link, self.report.strength)
+            return members.combiner, raw
         unseen = any(not part.seen for part in evidence)
         rows = read(members, evidence, self.n_jobs, out_of_bag=not unseen)
         judging = np.concatenate(
             [np.full(_num_samples(part.X), part.seen != unseen) for part in evidence]
         )
-        leaves, link = members.leaves(), members.combiner.link
-        if self._apart is None:
-            fold_of, lessons = folds(labels_of(rows), 5, np.random.default_rng(0)), None
-        else:
-            # A teacher of all rows would have told the others what the label of a row is.
-            fold_of, lessons = self._apart
+        leaves = members.leaves()
+        fold_of = folds(labels_of(rows), 5, np.random.default_rng(0))
         raw = np.full(rows.target.shape, np.nan)
-        for fold in range(fold_of.max() + 1):
+        for fold in range(5):
             at = np.flatnonzero((fold_of == fold) & judging)
             fit = rows.take((fold_of != fold) | ~judging)
-            if lessons is not None:
-                fit = taught(members, fit, lessons[fold], self.n_jobs)
             values = refit(leaves, fit, link, self.report.strength)
             if rows.unseen is not None:
                 at = at[rows.unseen[at].any(axis=1)]
-                apart = indicators(leaves, rows.ids[at], rows.unseen[at])
-                raw[:, at] = rows.start[:, at] + (apart @ values).T
+                heard = indicators(leaves, rows.ids[at], rows.unseen[at])
+                raw[:, at] = rows.start[:, at] + (heard @ values).T
             else:
                 raw[:, at] = Equations(leaves, rows.take(at)).raw(values)
         return members.combiner, raw[:, judging]
@@ -197,11 +200,10 @@ class LeafRefinement(Refinement):
         n_samples = _num_samples(part.X)
         n_folds = _n_folds(n_samples)
         fold_of = folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
-        n_grown = n_members = members.n_members
+        n_grown = members.n_members
         if part.opinion is not None:
-            n_grown = max(n_members, min(part.opinion.n_members, _SPEAKERS))
-        trials: list[Trial] = []
-        lessons: list[Lesson] = []
+            n_grown = max(n_grown, min(part.opinion.n_members, _SPEAKERS))
+        regrown: list[Apart] = []
         for fold in range(n_folds):
             fit, judge = (
                 some_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
@@ -217,17 +219,14 @@ class LeafRefinement(Refinement):
             whole = InClassesOf(open_leaves(grown), members.combiner)
             if part.opinion is not None:
                 fit = replace(fit, opinion=whole.opinion(fit.X, self.n_jobs))
-            here = whole if n_grown == n_members else whole.first(n_members)
-            rows = read(here, [fit], self.n_jobs, out_of_bag=True)
-            judged = replace(read(here, [judge], self.n_jobs), unseen=None)
+            rows = read(whole, [fit], self.n_jobs, out_of_bag=True)
+            judged = replace(read(whole, [judge], self.n_jobs), unseen=None)
             lesson = learn(members, fit, _FEW_FOLDS, _SYNTHETIC, rng)
-            there = None if lesson is None else taught(here, rows, lesson, self.n_jobs)
-            if lesson is not None:
-                lessons.append(lesson)
-            trials.append(Trial(here.leaves(), rows, judged, members.combiner.link, there))
-        if len(lessons) == n_folds:
-            self._apart = fold_of, lessons
-        return trials
+            told = None if lesson is None else taught(whole, rows, lesson, self.n_jobs)
+            regrown.append(Apart(whole.leaves(), rows, judged, told))
+        self._regrown = fold_of, regrown
+        link = members.combiner.link
+        return [apart.first(members.n_members).trial(link) for apart in regrown]
 
 
 def _n_folds(n_samples: int) -> int:

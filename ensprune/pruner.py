@@ -161,7 +161,9 @@ default="members"
         optimistic. Out of bag, a row is judged
         by the kept members that have not seen it, about a third of them, which makes it
         pessimistic for small sizes. With ``refine``, ``score_pruned_`` is the
-        ``score_refined`` of the path: each row predicted by a copy refined without it.
+        ``score_refined`` of the path: each row predicted by a copy refined without it, or, for
+        leaves out of bag, by as many trees (60 at most) grown and refined without it, which nobody
+        chose.
     cost_full_, cost_pruned_ : float
         Total cost before and after.
     refinement_ : object

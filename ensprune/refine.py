@@ -142,7 +142,8 @@ class Refinement(ABC):
             What the raw scores mean.
         raw : ndarray of shape (n_outputs, n_samples)
             On the rows that the ensemble was not trained on; where there are none, on its
-            training rows out of bag, NaN in those that every member has seen.
+            training rows, by members that have not seen them: the ensemble's own, NaN in rows that
+            all of these have seen, or others of the same kind.
         """
 
 

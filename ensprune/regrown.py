@@ -10,7 +10,6 @@ from sklearn.utils.validation import _num_samples
 
 from .combiner import Combiner
 from .members.leaves import Leaves
-from .members.refittable import open_leaves
 from .objectives.base import class_positions
 from .refine import Opinion
 
@@ -28,10 +27,6 @@ class InClassesOf:
     def __init__(self, members: Any, whole: Combiner):
         self.combiner = whole
         self._members = members
-
-    def first(self, n_members: int) -> InClassesOf:
-        """Of the first members alone."""
-        return InClassesOf(open_leaves(self._members.subset(np.arange(n_members))), self.combiner)
 
     def opinion(self, X: Any, n_jobs: int | None) -> Opinion | None:
         """What all members say of the rows they were grown on, out of bag."""

@@ -244,6 +244,30 @@ def test_refined_scores_are_of_rows_the_refit_has_not_seen():
     assert (pruner.path_.to_frame()["score_refined"] < 0.05).all()
 
 
+@pytest.mark.parametrize("classify", [False, True])
+def test_refined_scores_are_those_that_chose_the_strength(classify):
+    X, y = data("regression")
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    scoring = "neg_brier_score" if classify else "neg_mean_squared_error"
+    y = (y > np.median(y)).astype(int) if classify else y
+    pruner = EnsemblePruner(
+        family(25, random_state=0), 6, refine="leaves", scoring=scoring, random_state=0
+    ).fit(X, y)
+    # Half the squared error, added up over the classes: that of two is that of one, twice.
+    factor = 1 if classify else 2
+    assert pruner.score_pruned_ == pytest.approx(-factor * pruner.refinement_.loss, rel=1e-2)
+    assert pruner.path_.to_frame()["score_refined"].notna().all()
+
+
+def test_the_first_trees_of_many_are_a_smaller_forest():
+    X, y = data("multiclass")
+    forest = RandomForestClassifier(7, random_state=0).fit(X, y)
+    first = open_members(open_members(forest).subset([0, 1, 2])).leaves()
+    cut = open_members(forest).leaves().first(3)
+    for name in ("values", "weight", "tree", "node", "parent", "depth", "scale"):
+        np.testing.assert_allclose(getattr(cut, name), getattr(first, name))
+
+
 def test_explicit_validation_rows_refit_with_the_training_rows():
     X, y = data("regression")
     pruner = EnsemblePruner(

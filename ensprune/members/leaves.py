@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,22 @@ class Leaves:
     scale: np.ndarray
     output: np.ndarray | None = None
     speaks: np.ndarray | None = None
+
+    def first(self, n_trees: int) -> Leaves:
+        """Those of the first trees of an average, averaged alone."""
+        own = self.tree < n_trees
+        roots = np.append(np.flatnonzero(self.depth == 0), len(self.depth))
+        return replace(
+            self,
+            values=self.values[own],
+            weight=self.weight[own],
+            tree=self.tree[own],
+            node=self.node[own],
+            parent=self.parent[: roots[n_trees]],
+            depth=self.depth[: roots[n_trees]],
+            scale=self.scale[:n_trees] * (self.scale.sum() / self.scale[:n_trees].sum()),
+            speaks=None if self.speaks is None else self.speaks[own],
+        )
 
     @property
     def n_leaves(self) -> int:

@@ -53,6 +53,11 @@ class Rows:
             opinion=None if self.opinion is None else self.opinion[:, rows],
         )
 
+    def first(self, n_trees: int) -> Rows:
+        """As the first trees see them."""
+        unseen = None if self.unseen is None else self.unseen[:, :n_trees]
+        return replace(self, ids=self.ids[:, :n_trees], unseen=unseen)
+
     def trusting(self, trust: float) -> Rows:
         """With so much of the opinion, where there is one, in place of the target."""
         if self.opinion is None or trust == 0:

@@ -70,6 +70,41 @@ def refit(leaves: Leaves, rows: Rows, link: Link, strength: Strength) -> np.ndar
     return solve(equations, link, prior, strength.damping, corrective=strength.corrective)
 
 
+@dataclass(frozen=True)
+class Apart:
+    """Trees, the rows they were grown on, and rows that nothing of them has seen.
+
+    Parameters
+    ----------
+    leaves : Leaves
+    fit : Rows
+    judge : Rows
+    taught : Rows, default=None
+        ``fit`` with what a teacher says of these rows, and synthetic ones; None without a teacher.
+    """
+
+    leaves: Leaves
+    fit: Rows
+    judge: Rows
+    taught: Rows | None = None
+
+    def first(self, n_trees: int) -> Apart:
+        """With so many of the trees, or all if there are fewer."""
+        if n_trees >= self.leaves.n_trees:
+            return self
+        taught = None if self.taught is None else self.taught.first(n_trees)
+        first = self.fit.first(n_trees), self.judge.first(n_trees)
+        return Apart(self.leaves.first(n_trees), *first, taught)
+
+    def trial(self, link: Link) -> Trial:
+        return Trial(self.leaves, self.fit, self.judge, link, self.taught)
+
+    def raw(self, link: Link, strength: Strength) -> np.ndarray:
+        """Raw scores of the judging rows once leaves are refitted, shape (n_outputs, n_judge)."""
+        rows = self.fit if self.taught is None or not strength.taught else self.taught
+        return Equations(self.leaves, self.judge).raw(refit(self.leaves, rows, link, strength))
+
+
 class Trial:
     """Trees, rows to refit their leaves on, and other rows to judge the result.
 

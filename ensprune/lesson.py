@@ -96,7 +96,8 @@ def learn(
         fewer than two rows to a fold, a single class.
     """
     n_samples = _num_samples(part.X)
-    if part.opinion is None or part.opinion.speaker is None or not _is_table(part.X):
+    table = _table(part.X)
+    if part.opinion is None or part.opinion.speaker is None or table is None:
         return None
     classes, weight = members.combiner.classes, weight_of(members, part)
     labels = part.y if classes is None else class_positions(part.y, classes)
@@ -107,29 +108,36 @@ def learn(
 
     def boosted(rows: np.ndarray, asked: Any) -> np.ndarray:
         return _boosted(
-            _safe_indexing(part.X, rows), labels[rows], weight[rows], asked, classes, seed
+            _safe_indexing(table, rows), labels[rows], weight[rows], asked, classes, seed
         )
 
     fold_of = folds(labels, n_folds, rng)
     apart = np.zeros(part.opinion.mean.shape)
     for fold in range(n_folds):
         at = np.flatnonzero(fold_of == fold)
-        apart[:, at] = boosted(np.flatnonzero(fold_of != fold), _safe_indexing(part.X, at))
+        apart[:, at] = boosted(np.flatnonzero(fold_of != fold), _safe_indexing(table, at))
     own = part.opinion.mean
     share = _share(_target(labels, classes), own, apart, weight)
-    X = _between(part.X, per_row, rng)
+    mixed = _between(table, per_row, rng)
+    X = type(part.X)(mixed, schema=part.X.columns) if _is_polars(part.X) else mixed
     everyone = np.arange(n_samples)
     answers = part.opinion.speaker.answers(X)
     if share > 0:
-        answers = (1 - share) * answers + share * boosted(everyone, X)
+        answers = (1 - share) * answers + share * boosted(everyone, mixed)
     return Lesson((1 - share) * own + share * apart, X, answers, share)
 
 
-def _is_table(X: Any) -> bool:
-    """Whether rows can be mixed column by column and boosted."""
+def _table(X: Any) -> Any:
+    """Rows that can be mixed column by column and boosted, None if these cannot."""
     if isinstance(X, pd.DataFrame):
-        return True
-    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biuf"
+        return X
+    table = X.to_numpy() if _is_polars(X) else np.asarray(X) if isinstance(X, list) else X
+    numbers_only = isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind in "biuf"
+    return table if numbers_only else None
+
+
+def _is_polars(X: Any) -> bool:
+    return type(X).__module__.startswith("polars.")
 
 
 def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:

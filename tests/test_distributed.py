@@ -13,6 +13,7 @@ from families import FAMILIES, Family, fitted
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import d2_log_loss_score, make_scorer
 from xgboost import XGBClassifier
 from xgboost import dask as xgboost_dask
 
@@ -41,7 +42,8 @@ def test_a_cluster_chooses_the_same_members(client, rows):
     X, y = rows
     forest = RandomForestClassifier(12, max_depth=5, random_state=0).fit(X[:200], y[:200])
     # No fast form: the scorer itself runs on the cluster.
-    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=2, scoring="d2_log_loss_score")
+    scorer = make_scorer(d2_log_loss_score, response_method="predict_proba")
+    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=2, scoring=scorer)
     here = pruner.fit(X[200:], y[200:])
     expected = here.path_, here.score_full_
     with joblib.parallel_config(backend="dask"):

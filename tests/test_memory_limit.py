@@ -90,7 +90,7 @@ def same(free, tight, rel=1e-12):
         "neg_log_loss",
         "roc_auc_ovr",
         "f1_macro",
-        "d2_log_loss_score",  # no fast form
+        "top_k_accuracy",  # no fast form
     ],
 )
 def test_classification(scoring, labelled, files):

@@ -184,9 +184,8 @@ def test_recall_floors_that_only_fewer_members_reach():
 @pytest.mark.parametrize("costly", [False, True])
 @pytest.mark.parametrize("formulation", ["squared_error", "pairwise"])
 def test_branching_without_the_solver(formulation, costly, monkeypatch):
-    # Bounds alone prove small problems, and the solver has the few members they leave.
+    # Bounds alone prove small problems.
     monkeypatch.setattr(run, "_BOUND_SHARE", 0.0)
-    monkeypatch.setattr(quadratic, "_FEW", 0)
     found = []
     search = quadratic.branch_and_bound
 

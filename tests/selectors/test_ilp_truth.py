@@ -85,10 +85,15 @@ def test_never_worse_than_greedy_on_regression():
         assert path.result.objective_value >= greedy * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("formulation", ["squared_error", "accuracy"])
-def test_time_limit_is_kept_and_the_gap_told(formulation):
+@pytest.mark.parametrize(
+    ("formulation", "n_members", "n_samples", "budget"),
+    [("squared_error", 300, 20, 60), ("accuracy", 70, 50, 12)],
+)
+def test_time_limit_is_kept_and_the_gap_told(formulation, n_members, n_samples, budget):
     # Members of pure noise on few samples: nothing can be proved quickly.
-    problem = cases.classification(n_members=120, n_samples=50, n_classes=2, budget=16)
+    problem = cases.classification(
+        n_members=n_members, n_samples=n_samples, n_classes=2, budget=budget
+    )
     rng = np.random.default_rng(0)
     noise = rng.normal(size=problem.outputs.shape).astype(np.float32)
     problem = replace(problem, outputs=noise)

@@ -258,6 +258,9 @@ class Bounding:
         self._stalled, self._last = 0, self.value
         while self._stalled < patience and self.round(deadline, mip_gap):
             pass
+        # The last steps count, too.
+        if not self.enough(mip_gap):
+            self._look()
 
     def round(self, deadline: float, mip_gap: float) -> bool:
         """One look at the bound, and some steps if it is not good enough; whether to go on."""

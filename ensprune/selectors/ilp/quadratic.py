@@ -24,9 +24,8 @@ from .right import MemberColumns
 from .rules import Rules
 from .sweep import bound_sizes
 
-# Undecided members up to which the solver is quicker than branching without it, those from which
-# on its relaxation of the products gives it no chance, and the share that branching gets between.
-_FEW = 32
+# Undecided members from which on the solver's relaxation of the products gives it no chance, and
+# the share of the time that branching gets where it has one.
 _MANY = 100
 _BRANCH_SHARE = 0.8
 # Working space for a block of samples.
@@ -109,12 +108,8 @@ class QuadraticFormulation(Formulation):
     def branch(
         self, sizes: Sequence[int | None], incumbent: float, deadline: float, gap: float
     ) -> tuple[dict[int | None, float], np.ndarray | None]:
-        # Only the solver knows floors; with few members it is quicker, too.
-        roots = {
-            size: root
-            for size, root in self._bounds.items()
-            if size in sizes and (root.done or self._undecided(size) > _FEW)
-        }
+        # Only the solver knows floors.
+        roots = {size: root for size, root in self._bounds.items() if size in sizes}
         if self.recall.positions or not roots:
             return {}, None
         if any(self.solvable(size) for size in sizes):

@@ -316,7 +316,9 @@ def refine_leaves(
     gradient boosting on the same rows, averaged with the share that comes nearest to the labels.
     Of the real rows each says what it makes of them unseen, out of bag or cross-fitted. Both
     are asked about synthetic rows, too, in which values of neighbours are mixed. How far to go with
-    that is judged as all else is; sparse rows have no teacher but the ensemble.
+    that is judged as all else is; sparse rows have no teacher but the ensemble. Twenty of 200 trees had
+    a Brier score or squared error 2 % below that of all of them, geometric mean over 14 data sets and
+    2 splits, where the cut alone was 2 % above (``benchmarks/refine.py``).
 
     **Boosting's stages may be weighed anew** together with their leaf values (fully corrective),
     again only if that is judged better.

@@ -218,6 +218,9 @@ class _Judge:
             if best is None:
                 break
             state = self._exchanged(best, self.cost(best))
+            if state in visited:
+                # A step for the squared error's sake, and exchanges for the metric's sake back.
+                break
             visited.append(state)
         if visited:
             visited.append(self._exchanged(state, self._problem.budget))
@@ -312,7 +315,9 @@ class _Judge:
 
     def _exchanged(self, state: Allocation, limit: float) -> Allocation:
         """Cost moved from one slot to another while that helps."""
-        while True:
+        seen = set()
+        while state not in seen:  # differences within rounding may lead in a circle
+            seen.add(state)
             best = state
             for giver, ladder in enumerate(self._ladders):
                 if state[giver] == _OUT:
@@ -324,9 +329,8 @@ class _Judge:
                         more = _moved(less, taker, self._furthest(less, taker, limit))
                         if taker != giver and more[taker] > state[taker]:
                             best = more if self._better(more, best) else best
-            if best == state:
-                return state
             state = best
+        return state
 
 
 def _moved(state: Allocation, slot: int, position: int) -> Allocation:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -23,7 +21,7 @@ from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
-from .xgboost_margins import as_dense, can_read, free_waiting_threads, margins
+from .xgboost_margins import as_dense, can_read, margins, side_by_side
 from .xgboost_model import (
     Layout,
     cut,
@@ -242,7 +240,7 @@ class XGBoostMembers(Members, HasLeaves):
         batches = list(gen_batches(n_samples, size)) if n_samples else []
         # Threads that are the first to write to the same huge page would each make one.
         result.reshape(-1)[:: _HUGE_PAGE // result.itemsize] = 0
-        _side_by_side(fill, batches, min(threads, len(batches)))
+        side_by_side(fill, batches, min(threads, len(batches)))
         return result
 
     def _leaf_booster(self, indices: Indices | None) -> xgboost.Booster:
@@ -454,37 +452,6 @@ class XGBoostMembers(Members, HasLeaves):
         if factor is None or classes is None or not isinstance(self._link, Logistic):
             return None
         return np.where(y == classes[1], factor, 1.0)
-
-
-def _side_by_side(fill: Callable[[slice], None], batches: Sequence[slice], threads: int) -> None:
-    """Call ``fill`` on each of the batches, in this thread and ``threads - 1`` others.
-
-    Single-threaded predictions side by side: turning their result samples-last is then parallel as
-    well, and happens while the result is in cache. This thread takes its share because XGBoost
-    keeps memory for it from one call to the next.
-    """
-    waiting = deque(batches)
-
-    def work() -> None:
-        while True:
-            try:
-                rows = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                fill(rows)
-            except BaseException:  # nobody begins what nobody will see
-                waiting.clear()
-                raise
-
-    if threads < 2:
-        return work()
-    free_waiting_threads()
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
-    for other in others:
-        other.result()
 
 
 open_members.register(xgboost.XGBModel, XGBoostMembers)

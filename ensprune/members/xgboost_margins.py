@@ -1,4 +1,4 @@
-"""Margins of dense rows, read where XGBoost's C interface leaves them; not which model or rows.
+"""Margins read in threads, where XGBoost's C interface leaves them; not which model or rows.
 
 ``Booster.inplace_predict`` copies what it predicted into new memory. For one number per row that is
 nothing, for one per row and tree it is a tenth of the time.
@@ -10,6 +10,9 @@ import ctypes
 import json
 import multiprocessing
 import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -106,7 +109,38 @@ def margins(booster: xgboost.Booster, X: np.ndarray, missing: float) -> np.ndarr
     return np.ctypeslib.as_array(found, tuple(shape[: n_dimensions.value]))
 
 
-def free_waiting_threads() -> None:
+def side_by_side(fill: Callable[[slice], None], batches: Sequence[slice], threads: int) -> None:
+    """Call ``fill`` on each of the batches, in this thread and ``threads - 1`` others.
+
+    Single-threaded predictions side by side: turning their result samples-last is then parallel as
+    well, and happens while the result is in cache. This thread takes its share because XGBoost
+    keeps memory for it from one call to the next.
+    """
+    waiting = deque(batches)
+
+    def work() -> None:
+        while True:
+            try:
+                rows = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                fill(rows)
+            except BaseException:  # nobody begins what nobody will see
+                waiting.clear()
+                raise
+
+    if threads < 2:
+        return work()
+    _free_waiting_threads()
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
+        other.result()
+
+
+def _free_waiting_threads() -> None:
     """Have the threads end that XGBoost's last parallel prediction has left behind.
 
     OpenMP's threads wait for more work by keeping their cores busy for milliseconds, in which this

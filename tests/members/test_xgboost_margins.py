@@ -15,8 +15,13 @@ import pytest
 import xgboost
 
 from ensprune.members import open_members
-from ensprune.members.xgboost import _side_by_side
-from ensprune.members.xgboost_margins import as_dense, can_read, free_waiting_threads, margins
+from ensprune.members.xgboost_margins import (
+    _free_waiting_threads,
+    as_dense,
+    can_read,
+    margins,
+    side_by_side,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 5))
@@ -127,7 +132,7 @@ def test_predictions_go_on_where_waiting_threads_were_freed():
     model = xgboost.XGBClassifier(n_estimators=7, max_depth=3, n_jobs=2).fit(X, Y)
     expected = model.predict_proba(X)
     for _ in range(3):
-        free_waiting_threads()
+        _free_waiting_threads()
         np.testing.assert_array_equal(model.predict_proba(X), expected)
 
 
@@ -144,10 +149,10 @@ def test_an_error_in_any_thread_is_raised_and_the_rest_is_left(fails_here):
 
     batches = [slice(i, i + 1) for i in range(100)]
     with pytest.raises(RuntimeError, match="these rows"):
-        _side_by_side(fill, batches, 2)
+        side_by_side(fill, batches, 2)
     assert len(done) < 10
     threads = {thread.ident for thread in threading.enumerate()}
-    _side_by_side(done.append, batches, 2)
+    side_by_side(done.append, batches, 2)
     assert {thread.ident for thread in threading.enumerate()} == threads
 
 

@@ -146,7 +146,7 @@ class WrappedMembers(Members, HasLeaves):
         return self._rewrap(self._trees.with_leaf_values(values))
 
     def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
-        # What the wrapper does to rows was fitted on all of them, but to no label.
+        # The wrapper's own steps stay as they were fitted, on all rows and labels.
         inner = self._trees.regrown(self._rows(X), y, sample_weight, n_members, random_state)
         return None if inner is None else self._rewrap(inner)
 

@@ -38,8 +38,8 @@ class AllocationResult:
     Parameters
     ----------
     status : str
-        ``"complete"`` when nothing more fitted the budget; ``"exhausted"`` when nothing that
-        fitted improved the score or the squared error.
+        ``"complete"`` when nothing more fitted the budget; ``"exhausted"`` when all that fitted
+        made the metric worse.
     objective_value : float
         The metric at the last point of the path.
     solve_time : float
@@ -75,9 +75,10 @@ class AllocationSelector(Selector):
 
     Notes
     -----
-    A step must improve the metric or the squared error of the outer ensemble; at the end, steps
-    that leave the metric as it is are taken as well. So a budget need not be spent. A final estimator (stacking) sees the pruned members' predictions; it is refitted
-    when one of its base learners is dropped entirely.
+    A step must improve the metric or the squared error of the outer ensemble. At the end, steps
+    that leave the metric as it is are taken as well, so only what makes it worse is not spent. A
+    final estimator (stacking) sees the pruned members' predictions; it is refitted when one of its
+    base learners is dropped entirely.
     """
 
     def __init__(self, inner: str | Selector = "greedy"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Identity, Probability
@@ -36,6 +37,16 @@ def test_constant_target_follows_sklearns_convention():
     objective = SquaredError("r2")
     objective.start(outputs, np.array([1.0, 1.0]), LinearCombiner("mean", Identity(), None, 2))
     np.testing.assert_array_equal(objective.candidates(), [1.0, 0.0])
+
+
+def test_a_constant_target_whose_mean_rounds_is_constant():
+    y = np.full(999, 0.1)  # their weighted mean is not exactly 0.1
+    combiner = LinearCombiner("mean", Identity(), None, 2)
+    outputs = np.random.default_rng(0).normal(size=(2, 1, 999))
+    objective = SquaredError("r2")
+    objective.start(outputs, y, combiner)
+    objective.add(0)
+    assert objective.score() == 0.0 == r2_score(y, outputs[0, 0])
 
 
 def test_swaps_by_brute_force():

@@ -9,6 +9,7 @@ import tempfile
 import time
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +25,10 @@ from ensprune.selectors import GreedySelector, ILPSelector
 from ensprune.selectors.base import Problem
 from ensprune.selectors.ilp import rules as rules_module
 from ensprune.selectors.ilp import solver as solver_module
+from ensprune.selectors.ilp.enumeration import RightSets
 from ensprune.selectors.ilp.program import Program
 from ensprune.selectors.ilp.rules import Rules
-from ensprune.selectors.ilp.solver import make_solver, solve
+from ensprune.selectors.ilp.solver import _miscounts, make_solver, solve
 
 _spec = importlib.util.spec_from_file_location(
     "ilp_cases", Path(__file__).with_name("ilp_cases.py")
@@ -389,3 +391,26 @@ def test_cover_of_a_perfect_ensemble():
     path = ILPSelector("cover", time_limit=10).select(problem)
     assert path[-1].indices == (8,)
     assert path.result.status == "optimal"
+
+
+def test_an_objective_that_is_not_of_its_own_solution_is_not_believed():
+    class Model:
+        def __init__(self, reported):
+            self.reported = reported
+
+        def getModelStatus(self):
+            raise AssertionError("not asked for")
+
+        def getInfo(self):
+            return SimpleNamespace(objective_function_value=self.reported)
+
+    variables = [SimpleNamespace(varValue=value) for value in (1.0, 0.0, 2.0)]
+    cost = np.array([3.0, 5.0, 4.0])  # 3 + 8 = 11, and 22 at twice the scale
+    for reported, miscounts in ((22.0, False), (14.0, True), (np.inf, False)):
+        problem = SimpleNamespace(solverModel=Model(reported))
+        assert _miscounts(problem, variables, cost, 2.0) is miscounts
+    assert not _miscounts(SimpleNamespace(), variables, cost, 2.0)  # other solvers
+
+
+def test_more_sets_than_float64_can_count_are_not_looked_at():
+    assert RightSets.seconds(1200, 400, 40) == float("inf")

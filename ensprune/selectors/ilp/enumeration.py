@@ -82,8 +82,8 @@ class RightSets:
         last = min(size, 2)
         if n_members**last * n_rows > _MOST_SUMS:
             return float("inf")
-        sets = comb(n_members, size) * max(n_rows, 1) / _COMPARISONS_PER_SECOND
-        return sets + comb(n_members, size - last) * _NODE_SECONDS
+        sets = _n_sets(n_members, size) * max(n_rows, 1) / _COMPARISONS_PER_SECOND
+        return sets + _n_sets(n_members, size - last) * _NODE_SECONDS
 
     def _right_samples(self, passed: np.ndarray) -> np.ndarray:
         """Which samples are right, given which rows pass, shape (n_sets, n_rows)."""
@@ -122,7 +122,7 @@ class RightSets:
         """
         n, size = self._rows.shape[0], self._size
         self._begun, self._deadline, self._late = time.perf_counter(), deadline, False
-        self._covered, self._total = 0.0, float(comb(n, size))
+        self._covered, self._total = 0.0, _n_sets(n, size)
         self._reached, self._doubtful, self._first_one = reached, -np.inf, first
         self._found: np.ndarray | None = None
         last = min(size, 2)
@@ -155,7 +155,7 @@ class RightSets:
         n, last = len(self._rows), min(self._size, 2)
         if ahead == 0:
             self._finish(chosen, start, total)
-            self._covered += comb(n - start, last)
+            self._covered += _n_sets(n - start, last)
             return
         more = ahead - 1 + last  # still to be added after this one
         children = np.arange(start, n - more)
@@ -165,7 +165,7 @@ class RightSets:
         hopes = self._worth(totals + self._ahead[more][children + 1] >= self._right)
         for t, hope, below in zip(children.tolist(), hopes.tolist(), totals):
             if hope <= self._reached + 1e-12:
-                self._covered += comb(n - t - 1, more)
+                self._covered += _n_sets(n - t - 1, more)
                 continue
             self._late = self._late or self._hopeless()
             if self._late:
@@ -210,3 +210,11 @@ class RightSets:
         if true > self._reached + 1e-12 and self._allow(mask, right):
             self._reached, self._found = true, mask
             self._late = self._late or self._first_one
+
+
+def _n_sets(n_members: int, size: int) -> float:
+    """How many sets of a size there are; infinity past the range of float64."""
+    try:
+        return float(comb(n_members, size))
+    except OverflowError:
+        return float("inf")

@@ -169,6 +169,9 @@ def solve(
             own.tmpDir = folder
             own.optionsDict["logPath"] = str(log)
         answer = _answer(problem, own)
+        if start is not None and _miscounts(problem, variables, cost, scale):
+            own.optionsDict["warmStart"] = False
+            answer = _answer(problem, own)
         text = log.read_text() if log.exists() else ""
     solution = _read(answer, problem, variables, text, scale, mip_gap, cost)
     if solution.status == "infeasible" and not _believable(program, start, deadline):
@@ -180,6 +183,21 @@ def _believable(program: Program, start: np.ndarray | None, deadline: float) -> 
     """Whether there can be no solution: none is known, and the solver had its time."""
     known = start is not None and program.violation(start) <= _HELD
     return not known and time.perf_counter() < deadline
+
+
+def _miscounts(problem: Any, variables: list[Any], cost: np.ndarray, scale: float) -> bool:
+    """Whether HiGHS's own objective is not that of its own solution.
+
+    Started from a solution, its presolve may lose the cost of a column (seen with HiGHS 1.16), and
+    its bound with it.
+    """
+    model = getattr(problem, "solverModel", None)
+    if model is None or not hasattr(model, "getModelStatus"):
+        return False
+    reported = float(model.getInfo().objective_function_value)
+    values = np.array([v.varValue or 0.0 for v in variables])
+    counted = float(cost @ values) * scale
+    return bool(np.isfinite(reported)) and abs(reported - counted) > 1e-6 * max(1.0, abs(counted))
 
 
 def _answer(problem: Any, solver: Any) -> Any:
@@ -206,6 +224,8 @@ def _read(
     found = [v.varValue for v in variables]
     if model is not None and hasattr(model, "getModelStatus"):
         status, has_values, bound = _read_highs(model)
+        if has_values and _miscounts(problem, variables, cost, scale):
+            status, bound = "time_limit", None
     else:
         status, has_values, bound = _read_pulp(answer, problem, log)
     if status == "infeasible":

@@ -414,3 +414,21 @@ def test_an_objective_that_is_not_of_its_own_solution_is_not_believed():
 
 def test_more_sets_than_float64_can_count_are_not_looked_at():
     assert RightSets.seconds(1200, 400, 40) == float("inf")
+
+
+def test_sets_of_a_size_that_is_not_known_to_be_the_largest_are_no_optimum(monkeypatch):
+    problem = forest_problem(n_members=12, budget=6)
+    rule = {"at_most": [([0, 1, 2], 1), ([2, 3, 4], 1)]}
+    proved = ILPSelector(**rule).select(problem).result
+    assert proved.status == "optimal"
+    largest = Rules.largest
+
+    def unproved(self, solver, deadline):
+        mask, most = largest(self, solver, deadline)
+        return mask, most + 1
+
+    monkeypatch.setattr(Rules, "largest", unproved)
+    with pytest.warns(ConvergenceWarning):
+        result = ILPSelector(**rule).select(problem).result
+    assert result.status == "time_limit"
+    assert result.objective_value == proved.objective_value

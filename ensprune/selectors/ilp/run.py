@@ -92,6 +92,7 @@ class Run:
         self.best = Outcome()
         # What is admissible but for floors, for where search gets stuck between groups.
         self._admissible: np.ndarray | None = None
+        self._full_size_known = True
 
     def _left(self) -> float:
         return self.deadline - time.perf_counter()
@@ -109,6 +110,7 @@ class Run:
             return [None]
         self._admissible, most = self.rules.largest(self.solver, self.deadline)
         if taken_full:
+            self._full_size_known = most == self._admissible.sum()
             return [int(self._admissible.sum())]
         return list(range(max(1, int(self.rules.keep.sum())), most + 1))
 
@@ -127,6 +129,8 @@ class Run:
             self._run_sizes(sizes, search)
             one = sizes[0]
             sizes = [one - 1] if len(sizes) == 1 and one is not None and one > 1 else []
+        if not self._full_size_known:  # larger sets were not looked at
+            self.best.bound = -np.inf
         return self.best
 
     def _run_sizes(self, sizes: list[int | None], search: Search) -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils import _safe_indexing
 
 from .averages import sample_losses
-from .objectives.base import normalised_weights
+from .objectives.base import normalised_weights, variance_of
 from .objectives.generic import call_scorer
 from .replay import Replay
 
@@ -59,9 +59,8 @@ def standard_error(
     if metric is root_mean_squared_error:
         return se / (2 * np.sqrt(mean)) if mean > 0 else 0.0
     if metric is r2_score:
-        if np.ptp(y[share > 0]) == 0:  # nothing varies, whatever rounding makes of it
-            return float("nan")
-        return se / float(share @ (y - share @ y) ** 2)
+        variance = variance_of(y, share)
+        return se / variance if variance > 0 else float("nan")
     return se
 
 

@@ -294,3 +294,10 @@ def normalised_weights(sample_weight: Any, n_samples: int) -> np.ndarray:
         return np.full(n_samples, 1.0 / n_samples)
     weight = np.asarray(sample_weight, dtype=np.float64)
     return weight / weight.sum()
+
+
+def variance_of(y: np.ndarray, weight: np.ndarray) -> float:
+    """Weighted variance; exactly zero where nothing varies, whatever rounding makes of the mean."""
+    if np.ptp(y[weight > 0]) == 0:
+        return 0.0
+    return float(weight @ (y - weight @ y) ** 2)

@@ -25,6 +25,7 @@ from .base import (
     class_positions,
     normalised_weights,
     register_objective,
+    variance_of,
 )
 from .gram import Gram, ResidualGram
 from .out_of_bag import AUTO, out_of_bag_gram
@@ -81,13 +82,6 @@ def _score_of_loss(loss: Any, kind: str, variance: float) -> Any:
     return -loss
 
 
-def _variance(y: np.ndarray, weight: np.ndarray) -> float:
-    """Weighted variance; exactly zero where nothing varies, whatever rounding makes of the mean."""
-    if np.ptp(y[weight > 0]) == 0:
-        return 0.0
-    return float(weight @ (y - weight @ y) ** 2)
-
-
 class SquaredError(Objective):
     """Mean squared error of an average, as a quadratic form over the Gram matrix.
 
@@ -127,7 +121,7 @@ class SquaredError(Objective):
         if self.kind == "brier" and len(target) == 2:
             self._scale = 0.5
         if self.kind == "r2":
-            self._variance = _variance(target[0], weight)
+            self._variance = variance_of(target[0], weight)
         if linear.offset is not None:
             target = target - LinearObjective._offset(combiner, outputs.shape[1:])
         if mask is None:
@@ -262,7 +256,7 @@ class SquaredErrorThroughLink(LinearObjective):
         if combiner.classes is not None:
             self._hot = self._targets == np.arange(len(combiner.classes))[:, None]
         elif self.kind == "r2":
-            self._variance = _variance(self._targets, self._weights)
+            self._variance = variance_of(self._targets, self._weights)
 
     def _contributions(self, raw: np.ndarray, block: slice) -> np.ndarray:
         if self.combiner.classes is None:

@@ -169,11 +169,15 @@ def solve(
             own.tmpDir = folder
             own.optionsDict["logPath"] = str(log)
         answer = _answer(problem, own)
-        if start is not None and _miscounts(problem, variables, cost, scale):
+        miscounts = _miscounts(problem, variables, cost, scale)
+        if miscounts and start is not None:
             own.optionsDict["warmStart"] = False
             answer = _answer(problem, own)
+            miscounts = _miscounts(problem, variables, cost, scale)
         text = log.read_text() if log.exists() else ""
     solution = _read(answer, problem, variables, text, scale, mip_gap, cost)
+    if miscounts and solution.values is not None:
+        solution = replace(solution, status="time_limit", bound=-np.inf)
     if solution.status == "infeasible" and not _believable(program, start, deadline):
         solution = Solution("time_limit", start, -np.inf)
     return replace(solution, build_time=build_time)
@@ -224,8 +228,6 @@ def _read(
     found = [v.varValue for v in variables]
     if model is not None and hasattr(model, "getModelStatus"):
         status, has_values, bound = _read_highs(model)
-        if has_values and _miscounts(problem, variables, cost, scale):
-            status, bound = "time_limit", None
     else:
         status, has_values, bound = _read_pulp(answer, problem, log)
     if status == "infeasible":

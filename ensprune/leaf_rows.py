@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
 from .combiner import Combiner
-from .lesson import Lesson, weight_of
+from .lesson import Lesson, target_of, weight_of
 from .link import Logistic
 from .objectives.base import class_positions
 from .refine import Evidence, Labelled
@@ -101,7 +101,6 @@ def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
 def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
     """Values, or one-hot labels, shape (n_outputs, n_samples)."""
     if combiner.classes is None:
-        return values_of(y)[None]
-    labels = class_positions(y, combiner.classes)
-    target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
+        return target_of(values_of(y), None)
+    target = target_of(class_positions(y, combiner.classes), combiner.classes)
     return target[1:] if isinstance(combiner.link, Logistic) else target

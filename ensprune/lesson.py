@@ -117,7 +117,7 @@ def learn(
         at = np.flatnonzero(fold_of == fold)
         apart[:, at] = boosted(np.flatnonzero(fold_of != fold), _safe_indexing(table, at))
     own = part.opinion.mean
-    share = _share(_target(labels, classes), own, apart, weight)
+    share = _share(target_of(labels, classes), own, apart, weight)
     mixed = _between(table, per_row, rng)
     X = type(part.X)(mixed, schema=part.X.columns) if _is_polars(part.X) else mixed
     everyone = np.arange(n_samples)
@@ -151,7 +151,8 @@ def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
     return munge(X, n_rows, seed, n_neighbors=min(_N_NEIGHBOURS, n_samples - 1), scatter=False)
 
 
-def _target(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Values, or positions of classes one-hot, shape (n_outputs, n_samples)."""
     if classes is None:
         return np.asarray(labels, dtype=np.float64)[None]
     return (labels == np.arange(len(classes))[:, None]).astype(np.float64)
@@ -179,7 +180,7 @@ def _boosted(
     """What boosting on some rows says of others, shape (n_outputs, n_asked)."""
     present = np.unique(labels)
     if classes is not None and len(present) == 1:
-        return _target(np.full(_num_samples(asked), present[0]), classes)
+        return target_of(np.full(_num_samples(asked), present[0]), classes)
     n_trees = 1 if classes is None or len(present) == 2 else len(present)
     rounds = int(np.clip(_MOST_TREES // n_trees, _FEWEST_ROUNDS, _ROUNDS))
     family = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier

@@ -7,7 +7,7 @@ that. Accuracy and balanced accuracy, which need less, are in ``accuracy.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import (
@@ -112,13 +112,14 @@ class ConfusionScore(OfLabels):
         closed = _CLOSED.get(self.scorer._score_func)
         scores = np.full(len(counts), np.nan)
         if closed is not None:
-            sides = (
-                np.diagonal(confusion, axis1=1, axis2=2),
-                confusion.sum(axis=2),
-                confusion.sum(axis=1),
+            sides = _Sides(
+                right=np.diagonal(confusion, axis1=1, axis2=2),
+                true=confusion.sum(axis=2),
+                predicted=confusion.sum(axis=1),
+                present=present,
             )
             with np.errstate(invalid="ignore", divide="ignore"):
-                scores = closed(*sides, present, self.combiner.classes, self.scorer._kwargs)
+                scores = closed(sides, self.combiner.classes, self.scorer._kwargs)
             scores *= self.scorer._sign
         for candidate in np.flatnonzero(~np.isfinite(scores)):
             scores[candidate] = self._asked(counts[candidate], weights[candidate])
@@ -153,12 +154,21 @@ def _labels(link: Link, raw: np.ndarray) -> np.ndarray:
     return labels
 
 
-# A closed form gets, for every candidate, the weight of each class that is right, true and predicted,
-# (n_candidates, n_classes), and which classes are there at all; its score is NaN where it does not
+class _Sides(NamedTuple):
+    """What closed forms need of every candidate's confusion matrix, (n_candidates, n_classes) each.
+
+    The weight of each class that is right, true and predicted, and which classes are there at all.
+    """
+
+    right: np.ndarray
+    true: np.ndarray
+    predicted: np.ndarray
+    present: np.ndarray
+
+
+# Scores from sides, classes and the scorer's keyword arguments: NaN where a closed form does not
 # hold, and everywhere for keyword arguments that it does not know.
-_Closed = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]], np.ndarray
-]
+_Closed = Callable[[_Sides, np.ndarray, dict[str, Any]], np.ndarray]
 
 
 def _set_wise(
@@ -166,14 +176,8 @@ def _set_wise(
 ) -> _Closed:
     """Averages over classes of a quotient, ``parts(right, true, predicted, beta)``."""
 
-    def closed(
-        right: np.ndarray,
-        true: np.ndarray,
-        predicted: np.ndarray,
-        present: np.ndarray,
-        classes: np.ndarray,
-        kwargs: dict[str, Any],
-    ) -> np.ndarray:
+    def closed(sides: _Sides, classes: np.ndarray, kwargs: dict[str, Any]) -> np.ndarray:
+        right, true, predicted, present = sides
         unknown = np.full(len(right), np.nan)
         average, beta = kwargs.get("average", "binary"), kwargs.get("beta", 1.0)
         positive = kwargs.get("pos_label", 1)
@@ -199,15 +203,9 @@ def _set_wise(
     return closed
 
 
-def _correlation(
-    right: np.ndarray,
-    true: np.ndarray,
-    predicted: np.ndarray,
-    present: np.ndarray,
-    classes: np.ndarray,
-    kwargs: dict[str, Any],
-) -> np.ndarray:
+def _correlation(sides: _Sides, classes: np.ndarray, kwargs: dict[str, Any]) -> np.ndarray:
     """Matthews' correlation coefficient."""
+    right, true, predicted, _ = sides
     total = true.sum(axis=1)
     both = right.sum(axis=1) * total - (true * predicted).sum(axis=1)
     of_true = total**2 - (true**2).sum(axis=1)
@@ -216,15 +214,9 @@ def _correlation(
     return np.where(varied, both / np.sqrt(of_true * of_predicted), np.nan)
 
 
-def _kappa(
-    right: np.ndarray,
-    true: np.ndarray,
-    predicted: np.ndarray,
-    present: np.ndarray,
-    classes: np.ndarray,
-    kwargs: dict[str, Any],
-) -> np.ndarray:
+def _kappa(sides: _Sides, classes: np.ndarray, kwargs: dict[str, Any]) -> np.ndarray:
     """Cohen's kappa, without weights."""
+    right, true, predicted, _ = sides
     total = true.sum(axis=1)
     wrong = total - right.sum(axis=1)
     by_chance = total - (true * predicted).sum(axis=1) / total

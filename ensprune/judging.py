@@ -1,4 +1,4 @@
-"""Which rows judge the members: out-of-bag, held out or given; one set, or one more that certifies.
+"""Which rows judge the members: unseen, held out or given; one set, or one more that certifies.
 
 Fits the ensemble where it is not fitted, since the split comes before the fit. What is read on the
 rows, and how it is scored, is in ``validation.py``.
@@ -21,6 +21,8 @@ from sklearn.utils.validation import _num_samples
 from .certificate import certification_split
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
+from .members.stacking import cross_fits
+from .out_of_fold import OutOfFold
 from .progress import Progress
 from .validation import Validation, hold_out
 
@@ -119,7 +121,8 @@ class Judging:
             )
         members = members_of(self.estimator.estimator, self.deep)
         if self.validation == "oob":
-            return self._out_of_bag(members, rows)
+            members.set_training_data(*rows)
+            return self._required(self._unseen(members, rows), members)
         if members.needs_training_data:
             # Cuts refit something: on one half of the rows, so that the other half can judge.
             fit_rows, judge_rows = hold_out(
@@ -130,12 +133,14 @@ class Judging:
         return self._judges(members, rows)
 
     def of_unfitted(self, rows: Rows, fit_params: dict[str, Any]) -> Judges:
-        """Fitted on all rows and judged out of bag, or fitted on some and judged on the rest."""
+        """Fitted on all rows and judged where unseen, or fitted on some and judged on the rest."""
         share = self.validation
-        if share == "oob" or (share == "auto" and bootstraps(self.estimator)):
+        crosses = cross_fits(self.estimator) and not self.deep
+        if share == "oob" or (share == "auto" and (bootstraps(self.estimator) or crosses)):
             members = self._open(rows, fit_params)
-            if share == "oob" or members.out_of_bag(len(rows[1])) is not None:
-                return self._out_of_bag(members, rows)
+            judges = self._unseen(members, rows)
+            if share == "oob" or judges is not None:
+                return self._required(judges, members)
         if share == "auto":
             share = _HOLD_OUT
         classifies = get_tags(self.estimator).estimator_type == "classifier"
@@ -166,14 +171,24 @@ class Judging:
             members.set_training_data(X, y, sample_weight)
         return members
 
-    def _out_of_bag(self, members: Members, rows: Rows) -> Judges:
+    def _unseen(self, members: Members, rows: Rows) -> Judges | None:
+        """Judged on the training rows, each by members that have not seen it; None if all have."""
+        known = members.out_of_fold()
+        if known is not None:
+            return self._judges(members, rows, out_of_fold=known)
         mask = members.out_of_bag(len(rows[1]))
-        if mask is None:
+        return None if mask is None else self._judges(members, rows, mask)
+
+    @staticmethod
+    def _required(judges: Judges | None, members: Members) -> Judges:
+        if judges is None:
             raise ValueError(
-                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True); "
-                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
+                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True), "
+                "or a stacking model that is no step of a pipeline and cross-fits on folds that "
+                f"leave rows of every class; {type(members.estimator).__name__} does not; give "
+                "validation='auto' or a float"
             )
-        return self._judges(members, rows, mask)
+        return judges
 
     def _judges(
         self,
@@ -181,14 +196,20 @@ class Judging:
         rows: Rows,
         mask: np.ndarray | None = None,
         training: Rows | None = None,
+        out_of_fold: OutOfFold | None = None,
     ) -> Judges:
         """Validation on all rows to choose by, or on two halves to choose and to certify by."""
         self.progress.say(f"reading {members.n_members} members on {len(rows[1])} rows")
         with self.progress.stage("reading", 0):
-            return self._read(members, rows, mask, training)
+            return self._read(members, rows, mask, training, out_of_fold)
 
     def _read(
-        self, members: Members, rows: Rows, mask: np.ndarray | None, training: Rows | None
+        self,
+        members: Members,
+        rows: Rows,
+        mask: np.ndarray | None,
+        training: Rows | None,
+        out_of_fold: OutOfFold | None,
     ) -> Judges:
         scorer = self.scorer_of(members)
 
@@ -199,7 +220,7 @@ class Judging:
 
         limit = self.memory_limit
         if self.confidence is None:
-            return judge(rows, mask, memory_limit=limit), None
+            return judge(rows, mask, memory_limit=limit, out_of_fold=out_of_fold), None
         halves = certification_split(
             rows[1], self.confidence, members.combiner.classes is not None, self.random_state
         )
@@ -209,6 +230,7 @@ class Judging:
                 None if mask is None else mask[:, half],
                 memory_limit=None if limit is None else limit // 2,
                 among=None if mask is None else (len(rows[1]), half),
+                out_of_fold=None if out_of_fold is None else out_of_fold.on_rows(half),
             )
             for half in halves
         )

@@ -92,11 +92,13 @@ Selector, default="greedy"
         Which rows judge the members, unless ``fit`` is given ``X_val``.
 
         - ``"oob"``: out-of-bag. A member speaks only for the training rows it has not seen;
-          nothing is held out. For ensembles that bootstrap.
+          nothing is held out. For ensembles that bootstrap, and for stacking models, which
+          cross-fit their base learners: the members' out-of-fold predictions that the final
+          estimator is trained on, combined by final estimators fitted without the same fold.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
-        - ``"auto"``: ``"oob"`` where the ensemble bootstraps, else 0.25. With a frozen ensemble
-          all rows given are validation rows.
+        - ``"auto"``: ``"oob"`` where the ensemble bootstraps or is a stacking model that
+          cross-fits, else 0.25. With a frozen ensemble all rows given are validation rows.
     cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
@@ -530,7 +532,7 @@ default="members"
         self.score_full_, se_full = judge.score_full()
         se_pruned = chosen.score_se if self._refinement is None else float("nan")
         role = "chose" if certification is None else "certified"
-        self._judged = Judged.on(judge.X, role, se_full, se_pruned, judge.mask is not None)
+        self._judged = Judged.on(judge.X, role, se_full, se_pruned, judge.judges_unseen)
         self.score_pruned_ = chosen.score if self._refinement is None else chosen.score_refined
         self.cost_full_ = float(costs.sum())
         self.cost_pruned_ = chosen.cost

@@ -36,8 +36,8 @@ class Judged:
     role : {"chose", "certified", "held out", "trained"}
         What else they were for: members were chosen by them, or the choice certified; or nothing
         but to score, or everything.
-    out_of_bag : bool
-        Whether each row was scored only by members that had not seen it.
+    unseen : {"out of bag", "out of fold"} or None
+        How training rows were scored only by members that had not seen them; None for others.
     se_full, se_pruned : float
         Standard errors of ``score_full_`` and ``score_pruned_``; NaN where not known.
     """
@@ -45,31 +45,31 @@ class Judged:
     rows: Any
     n_rows: int
     role: str
-    out_of_bag: bool
+    unseen: str | None
     se_full: float
     se_pruned: float
 
     @classmethod
     def on(
-        cls, X: Any, role: str, se_full: float, se_pruned: float, out_of_bag: bool = False
+        cls, X: Any, role: str, se_full: float, se_pruned: float, unseen: str | None = None
     ) -> Judged:
         """The record of rows ``X``."""
-        return cls(few_rows(X), _num_samples(X), role, out_of_bag, se_full, se_pruned)
+        return cls(few_rows(X), _num_samples(X), role, unseen, se_full, se_pruned)
 
     def __str__(self) -> str:
         """The rows in a few words, for axes."""
         name = {"certified": "certification rows", "trained": "training rows"}.get(
             self.role, "validation rows"
         )
-        if not self.out_of_bag:
+        if self.unseen is None:
             return name
-        return f"{name}, out of bag" if self.role == "certified" else "out of bag"
+        return f"{name}, {self.unseen}" if self.role == "certified" else self.unseen
 
     @property
     def sentence(self) -> str:
         """The rows, and what that means for scores on them."""
-        kind = "training" if self.out_of_bag or self.role == "trained" else "validation"
-        said = f"on {self.n_rows:,} {kind} rows{', out of bag' if self.out_of_bag else ''}"
+        kind = "training" if self.unseen or self.role == "trained" else "validation"
+        said = f"on {self.n_rows:,} {kind} rows{f', {self.unseen}' if self.unseen else ''}"
         if self.role == "certified":
             return f"{said}, which had no part in choosing"
         if self.role == "held out":
@@ -78,7 +78,7 @@ class Judged:
             said += ", which flatters"
         else:
             said += ", which also chose what is kept"
-        if self.out_of_bag:
+        if self.unseen:
             said += ", each judged by the members that have not seen it"
         return f"{said}; report(X_test, y_test) scores test rows"
 

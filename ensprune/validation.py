@@ -23,6 +23,7 @@ from .members.base import Members, open_members
 from .members.reading import read_members
 from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw
+from .out_of_fold import OutOfFold
 from .path import PathPoint, PruningPath
 from .refine import Labelled, Opinion
 from .regrown import InClassesOf
@@ -55,6 +56,9 @@ class Validation:
         The rows that members were trained on, where those are others and known.
     among : tuple of (int, ndarray of int), default=None
         With a mask over some of the training rows only: how many there were, and which these are.
+    out_of_fold : OutOfFold, default=None
+        On training rows of an ensemble that cross-fits its members: what they say of these rows.
+        None reads the members as they are.
     """
 
     members: Members
@@ -67,11 +71,13 @@ class Validation:
     memory_limit: int | None = None
     training: tuple[Any, np.ndarray, np.ndarray | None] | None = None
     among: tuple[int, np.ndarray] | None = None
+    out_of_fold: OutOfFold | None = None
     outputs: np.ndarray = field(init=False)  # (n_members, n_outputs, n_samples)
     combiner: Combiner = field(init=False)
 
     def __post_init__(self) -> None:
-        self.combiner = self.members.bind(self.X)
+        known = self.out_of_fold
+        self.combiner = self.members.bind(self.X) if known is None else known.combiner
         if self.combiner.classes is not None:
             class_positions(self.y, self.combiner.classes)  # says which labels are unknown
         else:
@@ -97,7 +103,7 @@ class Validation:
         dtype = self._precision()
         result: np.ndarray | None = None
         for rows, X in self._row_blocks(self.members.n_members):
-            block = self._outputs_on(X, dtype=np.float64 if exact else dtype)
+            block = self._outputs_on(rows, X, dtype=np.float64 if exact else dtype)
             for member, output in enumerate(block):
                 if not np.isfinite(output).all():
                     raise ValueError(
@@ -133,8 +139,13 @@ class Validation:
         for rows in blocks:
             yield rows, _safe_indexing(self.X, np.arange(rows.start, rows.stop))
 
-    def _outputs_on(self, X: Any, **how: Any) -> np.ndarray:
-        return read_members(self.members, X, self.n_jobs, **how)
+    def _outputs_on(
+        self, rows: slice, X: Any, dtype: type, indices: np.ndarray | None = None
+    ) -> np.ndarray:
+        if self.out_of_fold is None:
+            return read_members(self.members, X, self.n_jobs, indices=indices, dtype=dtype)
+        known = self.out_of_fold.outputs[:, :, rows]
+        return (known if indices is None else known[indices]).astype(dtype)
 
     def _on_rows(self, combiner: Combiner, rows: slice) -> Combiner:
         return combiner.on_rows(np.arange(rows.start, rows.stop))
@@ -153,10 +164,17 @@ class Validation:
         if self._whole:
             return self._score(Replay.joined(self._whole), everywhere)
         whole, rows = next(self._replays([self.everyone], self._as_held))
-        if self.mask is None and hasattr(self.members.estimator, "get_params"):
+        if self.judges_unseen is None and hasattr(self.members.estimator, "get_params"):
             score = self.score_on(self.members.estimator, everywhere)
             return score, self._standard_error(whole, everywhere)
         return self._score(whole, rows)
+
+    @property
+    def judges_unseen(self) -> str | None:
+        """How members are kept from judging training rows they have seen; None if none are."""
+        if self.out_of_fold is not None:
+            return "out of fold"
+        return None if self.mask is None else "out of bag"
 
     @property
     def everyone(self) -> PathPoint:
@@ -190,7 +208,7 @@ class Validation:
             needed = np.array(list(dict.fromkeys(t for point in some for t in point.indices)))
 
             def read(rows: slice, X: Any, needed: np.ndarray = needed) -> np.ndarray:
-                return self._outputs_on(X, indices=needed, dtype=np.float64)
+                return self._outputs_on(rows, X, np.float64, needed)
 
             yield from self._replays(some, read, needed)
 
@@ -239,7 +257,8 @@ class Validation:
         return self._score(replay_raw(combiner, raw[:, rows]), rows)
 
     def _as_held(self, rows: slice, X: Any) -> np.ndarray:
-        return self.outputs[:, :, rows]
+        held = self.outputs if self.out_of_fold is None else self.out_of_fold.outputs
+        return held[:, :, rows]
 
     def _replays(
         self,

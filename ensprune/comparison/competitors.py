@@ -16,7 +16,6 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import _safe_indexing
 
 from ..members import open_members
-from ..members.sampling import bootstraps
 from ..pruner import EnsemblePruner
 from .families import Family, Judge
 
@@ -137,9 +136,10 @@ def compare(task: Task, family: Family, target_size: int | float, seed: int) -> 
         family.ensemble, target_size=target_size, scoring=task.scoring, random_state=seed
     )
     pruner.fit(X, y)
-    # Forests and bagging are judged out of bag: they saw all rows. The others gave a quarter away.
-    saw_all = bootstraps(family.ensemble)
-    full = pruner.estimator_ if saw_all else clone(family.ensemble).fit(X, y)
+    # Forests, bagging and stacking are judged where unseen: they had all rows. The others gave a
+    # quarter away.
+    had_all = pruner._judged.unseen is not None
+    full = pruner.estimator_ if had_all else clone(family.ensemble).fit(X, y)
     pruned = pruner.pruned_estimator_
     k = pruner.n_members_
 

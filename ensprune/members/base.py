@@ -19,6 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..link import Logistic
+from ..out_of_fold import OutOfFold
 from ..trees import Tree, TreeCut
 
 if TYPE_CHECKING:
@@ -301,6 +302,17 @@ class Members(ABC):
         ------
         ValueError
             If the ensemble was trained on another number of rows.
+        """
+        return None
+
+    def out_of_fold(self) -> OutOfFold | None:
+        """What the ensemble says of its training rows where it cross-fits its members.
+
+        Returns
+        -------
+        OutOfFold or None
+            None where the family does not, :meth:`set_training_data` was not called, or a fold
+            leaves too little to fit on.
         """
         return None
 

@@ -13,10 +13,12 @@ from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.model_selection import check_cv, cross_val_predict
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..combiner import Combiner, Indices
 from ..link import Identity, Link, Probability, Votes
+from ..out_of_fold import CrossFitted, OutOfFold
 from .base import Members, map_members, open_members, shallow_copy
 from .nested import Place, nested
 from .voting import cut_named, named_members, refilled_named
@@ -30,6 +32,20 @@ class _MetaRows:
     passthrough: Any  # the original rows, or None
     y: np.ndarray
     sample_weight: np.ndarray | None
+    fold_of: np.ndarray | None  # (n_samples,): the fold of each row; None where members saw none
+
+    def without(self, fold: int) -> _MetaRows:
+        """The rows of all folds but one."""
+        assert self.fold_of is not None
+        rows = np.flatnonzero(self.fold_of != fold)
+        weight, passed = self.sample_weight, self.passthrough
+        return _MetaRows(
+            self.outputs[:, :, rows],
+            None if passed is None else _safe_indexing(passed, rows),
+            self.y[rows],
+            None if weight is None else weight[rows],
+            self.fold_of[rows],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +94,15 @@ class MetaCombiner(Combiner):
         if self.training is not None:
             return replace(cut, final=cut._refitted())
         return replace(cut, final=self._sliced(kept))
+
+    def on_rows(self, rows: np.ndarray) -> MetaCombiner:
+        return self if self.rows is None else replace(self, rows=_safe_indexing(self.rows, rows))
+
+    def without(self, fold: int) -> MetaCombiner:
+        """The same with a final estimator fitted on the other folds."""
+        assert self.training is not None
+        others = replace(self, training=self.training.without(fold))
+        return replace(others, final=others._refitted())
 
     def _refitted(self) -> Any:
         training = self.training
@@ -145,6 +170,12 @@ def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
     return np.hstack([*columns, rows])
 
 
+def cross_fits(estimator: Any) -> bool:
+    """Whether an unfitted estimator is a stacking model that cross-fits its base learners."""
+    stacks = isinstance(estimator, StackingClassifier | StackingRegressor)
+    return stacks and not (isinstance(estimator.cv, str) and estimator.cv == "prefit")
+
+
 class StackingMembers(Members):
     """Base learners; their outputs are their columns of the final estimator's input."""
 
@@ -194,7 +225,7 @@ class StackingMembers(Members):
         return several if width is None else int(width[member])
 
     @property
-    def combiner(self) -> Combiner:
+    def combiner(self) -> MetaCombiner:
         return MetaCombiner(
             final=self.estimator.final_estimator_,
             widths=self._widths,
@@ -206,7 +237,6 @@ class StackingMembers(Members):
 
     def bind(self, X: Any) -> Combiner:
         combiner = self.combiner
-        assert isinstance(combiner, MetaCombiner)
         return replace(combiner, rows=X if combiner.passes_through else None)
 
     def outputs(
@@ -249,11 +279,8 @@ class StackingMembers(Members):
             self.set_blending_data(X, y, sample_weight)
             return
         cv = check_cv(stacking.cv, y=y, classifier=is_classifier(stacking))
-        if hasattr(cv, "random_state") and cv.random_state is None:
-            # Every base learner must see the same folds: draw them once.
-            folds: Any = list(cv.split(X, y))
-        else:
-            folds = cv
+        # Every base learner must see the same folds: they are drawn once.
+        folds = list(copy.deepcopy(cv).split(X, y))
         fit_params = None if sample_weight is None else {"sample_weight": sample_weight}
         named = named_members(stacking)
         responses = [
@@ -261,7 +288,7 @@ class StackingMembers(Members):
                 clone(learner),
                 X,
                 y,
-                cv=copy.deepcopy(folds),
+                cv=folds,
                 method=method,
                 n_jobs=stacking.n_jobs,
                 params=fit_params,
@@ -269,7 +296,24 @@ class StackingMembers(Members):
             for (_, learner), method in zip(named, stacking.stack_method_, strict=True)
         ]
         columns = [self._columns(response, t) for t, response in enumerate(responses)]
-        self._remember(np.stack(columns), X, y, sample_weight)
+        fold_of = np.empty(_num_samples(X), dtype=np.intp)
+        for fold, (_, rows) in enumerate(folds):
+            fold_of[rows] = fold
+        self._remember(np.stack(columns), X, y, sample_weight, fold_of)
+
+    def out_of_fold(self) -> OutOfFold | None:
+        training = self.training
+        if training is None or training.fold_of is None:
+            return None
+        folds = range(training.fold_of.max() + 1)
+        if self._classes is not None and any(
+            len(np.unique(training.y[training.fold_of != fold])) < len(self._classes)
+            for fold in folds
+        ):
+            return None  # a final estimator that misses a class has fewer columns
+        whole = replace(self.combiner, rows=training.passthrough)
+        parts = tuple(whole.without(fold) for fold in folds)
+        return OutOfFold(training.outputs, CrossFitted(parts, training.fold_of))
 
     def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
         """Let cuts refit the final estimator on rows that no base learner was trained on.
@@ -282,7 +326,14 @@ class StackingMembers(Members):
         """
         self._remember(self.outputs(X, dtype=np.float64), X, y, sample_weight)
 
-    def _remember(self, outputs: np.ndarray, X: Any, y: Any, weight: np.ndarray | None) -> None:
+    def _remember(
+        self,
+        outputs: np.ndarray,
+        X: Any,
+        y: Any,
+        weight: np.ndarray | None,
+        fold_of: np.ndarray | None = None,
+    ) -> None:
         if self._classes is not None:
             y = self.estimator._label_encoder.transform(np.asarray(y))
             if len(missing := np.setdiff1d(np.arange(len(self._classes)), y)):
@@ -293,7 +344,7 @@ class StackingMembers(Members):
                     f"{self._classes[missing][:5].tolist()}; give rows of those, too"
                 )
         rows = X if self.estimator.passthrough else None
-        self.training = _MetaRows(outputs, rows, np.asarray(y), weight)
+        self.training = _MetaRows(outputs, rows, np.asarray(y), weight, fold_of)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
@@ -316,7 +367,6 @@ class StackingMembers(Members):
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, _ = self._checked(indices, weights)
         combiner = self.combiner.take(kept)
-        assert isinstance(combiner, MetaCombiner)
         stacking = self.estimator
         extra = {}
         if hasattr(stacking, "_n_feature_outs"):

@@ -1,0 +1,180 @@
+"""Stacking models are judged on the rows they were trained on, out of fold."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from families import data
+from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from ensprune import EnsemblePruner, prune, room
+from ensprune.members import open_members
+
+CLASSIFIERS = [
+    ("stump", DecisionTreeClassifier(max_depth=1, random_state=0)),
+    ("bayes", GaussianNB()),
+    ("tree", DecisionTreeClassifier(max_depth=4, random_state=0)),
+    ("one", DecisionTreeClassifier(max_features=1, random_state=0)),
+]
+REGRESSORS = [
+    (f"depth{depth}", DecisionTreeRegressor(max_depth=depth, random_state=0))
+    for depth in (1, 2, 4, 8)
+]
+
+
+def stack(task, passthrough=False, cv=None):
+    if task == "regression":
+        return StackingRegressor(REGRESSORS, Ridge(), cv=cv or KFold(4), passthrough=passthrough)
+    final = LogisticRegression(max_iter=3000)
+    cv = cv or StratifiedKFold(4, shuffle=True, random_state=1)
+    return StackingClassifier(CLASSIFIERS, final, cv=cv, passthrough=passthrough)
+
+
+def by_hand(stacking, X, y, kept):
+    """Out-of-fold answers of the stacking model of some learners, by scikit-learn alone."""
+    classifies = isinstance(stacking, StackingClassifier)
+    columns = []
+    for t in kept:
+        learner = clone(stacking.estimators[t][1])
+        if not classifies:
+            columns.append(cross_val_predict(learner, X, y, cv=stacking.cv)[:, None])
+            continue
+        proba = cross_val_predict(learner, X, y, cv=stacking.cv, method="predict_proba")
+        columns.append(proba if proba.shape[1] > 2 else proba[:, 1:])
+    if stacking.passthrough:
+        columns.append(X)
+    matrix = np.hstack(columns)
+    folds = list(stacking.cv.split(X, y))
+    return cross_val_predict(clone(stacking.final_estimator), matrix, y, cv=folds)
+
+
+@pytest.mark.parametrize("passthrough", [False, True])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_scores_are_those_of_models_that_have_not_seen_the_row(task, passthrough):
+    X, y = data(task)
+    stacking = stack(task, passthrough)
+    score = r2_score if task == "regression" else accuracy_score
+    pruner = EnsemblePruner(stacking, target_size=3).fit(X, y)
+    assert pruner.score_full_ == pytest.approx(
+        score(y, by_hand(stacking, X, y, range(4))), abs=1e-12
+    )
+    for point in pruner.path_:
+        expected = score(y, by_hand(stacking, X, y, point.indices))
+        assert point.score == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_best_pair_is_found_and_nothing_is_held_out(task):
+    X, y = data(task)
+    stacking = stack(task)
+    score = r2_score if task == "regression" else accuracy_score
+    pruner = EnsemblePruner(stacking, target_size=2, selector="auto").fit(X, y)
+    best = max(score(y, by_hand(stacking, X, y, pair)) for pair in combinations(range(4), 2))
+    assert pruner.score_pruned_ == pytest.approx(best, abs=1e-12)
+
+    whole = clone(stacking).fit(X, y)
+    np.testing.assert_array_equal(pruner.estimator_.predict(X), whole.predict(X))
+    # What is kept is what training the same learners on all rows gives.
+    kept = [stacking.estimators[t] for t in pruner.selected_]
+    alike = clone(stacking).set_params(estimators=kept).fit(X, y)
+    np.testing.assert_array_equal(pruner.predict(X), alike.predict(X))
+
+
+def test_what_only_remembers_is_not_believed():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 5)), rng.integers(2, size=300)
+    stacking = StackingClassifier(CLASSIFIERS, DecisionTreeClassifier(random_state=0), cv=3)
+    pruner = EnsemblePruner(stacking, target_size=3).fit(X, y)
+    members = open_members(pruner.estimator_)
+    members.set_training_data(X, y)
+    assert members.training is not None
+    assert np.mean(members.combiner.predict(members.training.outputs) == y) > 0.95
+    assert pruner.score_full_ < 0.6
+    assert all(point.score < 0.65 for point in pruner.path_)
+
+
+def test_a_fitted_model_and_its_training_rows():
+    X, y = data("regression")
+    stacking = stack("regression").fit(X, y)
+    pruner = EnsemblePruner(FrozenEstimator(stacking), target_size=2, validation="oob").fit(X, y)
+    unfitted = EnsemblePruner(stack("regression"), target_size=2).fit(X, y)
+    np.testing.assert_array_equal(pruner.selected_, unfitted.selected_)
+    assert pruner.score_pruned_ == unfitted.score_pruned_
+    assert len(prune(stacking, X, y, target_size=2, validation="oob").estimators_) == 2
+
+
+@pytest.mark.parametrize("passthrough", [False, True])
+def test_blocks_of_rows_and_halves_that_certify(passthrough, monkeypatch):
+    X, y = data("multiclass")
+    X = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+    stacking = stack("multiclass", passthrough)
+    plain = EnsemblePruner(stacking, target_size=3).fit(X, y)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "_READING", 2000)  # bytes: some twenty rows
+        blocks = EnsemblePruner(stacking, target_size=3).fit(X, y)
+    np.testing.assert_array_equal(plain.selected_, blocks.selected_)
+    assert [point.score for point in plain.path_] == [point.score for point in blocks.path_]
+    certified = EnsemblePruner(
+        stacking, target_size="auto", tolerance=0.3, confidence=0.8, random_state=0
+    ).fit(X, y)
+    assert 1 <= certified.n_members_ <= 4
+    assert certified.certificate_.n_selection + certified.certificate_.n_certification == len(y)
+
+
+def test_a_report_says_how_the_rows_were_judged():
+    X, y = data("binary")
+    report = str(EnsemblePruner(stack("binary"), target_size=2).fit(X, y).report())
+    assert f"{len(y):,} training rows, out of fold" in " ".join(report.split())
+
+
+def test_weights_of_the_rows_count():
+    X, y = data("regression")
+    weight = np.random.default_rng(0).uniform(0.1, 3, size=len(y))
+    pruner = EnsemblePruner(stack("regression"), target_size=4).fit(X, y, sample_weight=weight)
+    folds = list(KFold(4).split(X, y))
+    weigh = {"params": {"sample_weight": weight}}
+    columns = [cross_val_predict(learner, X, y, cv=folds, **weigh) for _, learner in REGRESSORS]
+    said = cross_val_predict(Ridge(), np.column_stack(columns), y, cv=folds, **weigh)
+    assert pruner.score_full_ == pytest.approx(r2_score(y, said, sample_weight=weight), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["prefit", "pipeline", "folds without a class"])
+def test_others_hold_rows_out(kind):
+    X, y = data("multiclass")
+    if kind == "prefit":
+        fitted = [(name, FrozenEstimator(clone(one).fit(X, y))) for name, one in CLASSIFIERS]
+        model = StackingClassifier(fitted, LogisticRegression(max_iter=3000), cv="prefit")
+    elif kind == "pipeline":
+        model = make_pipeline(StandardScaler(), stack("multiclass"))
+    else:
+        order = np.argsort(y, kind="stable")
+        X, y = X[order], y[order]
+        half = np.flatnonzero(y != y[0])[0]
+        folds = [
+            (np.arange(half), np.arange(half, len(y))),
+            (np.arange(half, len(y)), np.arange(half)),
+        ]
+        learners = [("a", GaussianNB()), ("b", DecisionTreeClassifier(max_depth=2))]
+        final = LogisticRegression(max_iter=3000)
+        model = StackingClassifier(learners, final, cv=folds, stack_method="predict")
+        members = open_members(clone(model).fit(X, y))
+        members.set_training_data(X, y)
+        assert members.out_of_fold() is None
+    with pytest.raises(ValueError, match="or a stacking model that is no step of a pipeline"):
+        EnsemblePruner(model, target_size=1, validation="oob").fit(X, y)
+    if kind == "folds without a class":
+        return  # its folds name rows by number, which a part of the rows has not
+    pruner = EnsemblePruner(model, target_size=1, random_state=0).fit(X, y)
+    assert "validation rows" in str(pruner.report())

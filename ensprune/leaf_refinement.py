@@ -326,10 +326,11 @@ def refine_leaves(
     **Rows that trees have seen mislead.** On a bootstrapped tree's own rows residuals are near
     zero whatever the truth is, so no strength is judged there. With ``validation="oob"`` as many
     trees with the same parameters are grown on the other folds of the rows, refitted there at
-    each strength, and judged on the fold that nothing of them has seen; nothing is held out of
-    the final fit. Leaves may then be fitted to each row twice: through all trees, and through
-    those only that have not seen it, if that is judged better. With ``validation="auto"`` the
-    rows are new to the ensemble and the values alone are cross-fitted.
+    each strength, and judged on the fold that nothing of them has seen, not even the steps of a
+    pipeline, which are fitted anew without it; nothing is held out of the final fit. Leaves may
+    then be fitted to each row twice: through all trees, and through those only that have not
+    seen it, if that is judged better. With ``validation="auto"`` the rows are new to the ensemble
+    and the values alone are cross-fitted.
 
     References
     ----------

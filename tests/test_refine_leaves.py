@@ -6,10 +6,12 @@ import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from families import FAMILIES, Family, data, fitted
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -20,7 +22,15 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    TargetEncoder,
+)
 from xgboost import XGBRegressor
 
 from ensprune import EnsemblePruner, prune, refine_leaves
@@ -163,6 +173,58 @@ def test_on_noise_unseen_rows_do_no_harm(ensemble):
     model = clone(ensemble).fit(X, y)
     refined = refine_leaves(model, X_val, y_val, random_state=0)
     assert training_loss(refined, X_new, y_new) <= training_loss(model, X_new, y_new)
+
+
+def selected(classify):
+    score = f_classif if classify else f_regression
+    return SelectKBest(score, k=10)
+
+
+def encoded(classify):
+    return make_union(TargetEncoder(target_type="binary" if classify else "continuous"))
+
+
+@pytest.mark.parametrize("classify", [False, True])
+@pytest.mark.parametrize("steps", [selected, encoded])
+def test_steps_that_use_labels_do_not_tell_them_to_who_judges(steps, classify):
+    # On noise, columns that suit the labels of all rows make every strength look good.
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 240) if classify else rng.normal(size=240)
+    X = rng.normal(size=(240, 100)) if steps is selected else rng.integers(0, 50, (240, 4))
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    forest = make_pipeline(steps(classify), family(20, random_state=0))
+    pruner = EnsemblePruner(forest, 5, validation="oob", refine="leaves", random_state=0).fit(X, y)
+    found = pruner.refinement_
+    guessing = np.var(y) * (1.0 if classify else 0.5)  # the loss is halved
+    assert found.loss > 0.95 * guessing
+    assert found.strength.shrinkage == 300
+    assert found.strength.damping >= 1
+
+
+def test_a_rare_category_may_be_missing_from_the_rows_that_steps_are_fitted_to():
+    X, y = noise(0, 120, classify=True)
+    words = pd.DataFrame({"word": np.where(X[:, 0] > 0, "oak", "ash"), "mark": "a"})
+    words.loc[0] = "yew", "b"
+    columns = make_column_transformer((OneHotEncoder(), ["word"]), (OrdinalEncoder(), ["mark"]))
+    forest = make_pipeline(columns, RandomForestClassifier(10, random_state=0)).fit(words, y)
+    refined = refine_leaves(forest, words, y, validation="oob", random_state=0)
+    assert refined.predict_proba(words).shape == (120, 2)
+    assert columns.transformers[0][1].handle_unknown == "error"
+
+
+def test_steps_that_fail_without_a_fold_say_so():
+    X, y = noise(0, 40)
+    forest = make_pipeline(
+        FunctionTransformer(_all_forty), RandomForestRegressor(10, random_state=0)
+    )
+    with pytest.raises(ValueError, match=r"fits the steps .* which failed: I want 40 rows"):
+        refine_leaves(forest.fit(X, y), X, y, validation="oob", random_state=0)
+
+
+def _all_forty(X):
+    if len(X) != 40:
+        raise ValueError("I want 40 rows")
+    return X
 
 
 def test_out_of_bag_refinement_helps_where_there_is_something_to_learn():

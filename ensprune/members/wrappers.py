@@ -25,6 +25,7 @@ from ..trees import Tree, TreeCut
 from .base import CostUnit, Members, open_members, shallow_copy
 from .leaves import Leaves
 from .refittable import HasLeaves, no_leaves
+from .steps import refitted_steps
 
 
 class WrappedMembers(Members, HasLeaves):
@@ -37,8 +38,8 @@ class WrappedMembers(Members, HasLeaves):
         The fitted ensemble inside.
     rewrap : callable
         ``rewrap(smaller)`` is the wrapper around another ensemble.
-    transform : callable, default=None
-        What the wrapper does to rows before the ensemble sees them.
+    before : Pipeline, default=None
+        The steps that rows go through before the ensemble sees them.
     """
 
     def __init__(
@@ -46,17 +47,17 @@ class WrappedMembers(Members, HasLeaves):
         wrapper: Any,
         inner: Any,
         rewrap: Callable[[Any], Any],
-        transform: Callable[[Any], Any] | None = None,
+        before: Pipeline | None = None,
     ):
         self.inner = open_members(inner)
         super().__init__(wrapper)
         self.carries_weights = self.inner.carries_weights
         self.needs_training_data = self.inner.needs_training_data
         self._rewrap = rewrap
-        self._transform = transform
+        self._before = before
 
     def _rows(self, X: Any) -> Any:
-        return X if self._transform is None else self._transform(X)
+        return X if self._before is None else self._before.transform(X)
 
     @property
     def training(self) -> Any:  # type: ignore[override]
@@ -146,9 +147,15 @@ class WrappedMembers(Members, HasLeaves):
         return self._rewrap(self._trees.with_leaf_values(values))
 
     def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
-        # The wrapper's own steps stay as they were fitted, on all rows and labels.
-        inner = self._trees.regrown(self._rows(X), y, sample_weight, n_members, random_state)
-        return None if inner is None else self._rewrap(inner)
+        if self._before is None:
+            inner = self._trees.regrown(X, y, sample_weight, n_members, random_state)
+            return None if inner is None else self._rewrap(inner)
+        before, rows = refitted_steps(self._before, X, y, random_state)
+        inner = self._trees.regrown(rows, y, sample_weight, n_members, random_state)
+        if inner is None:
+            return None
+        whole = self._rewrap(inner)
+        return shallow_copy(whole, steps=[*before.steps, whole.steps[-1]])
 
     def row_weights(self, y: np.ndarray) -> np.ndarray | None:
         return self._trees.row_weights(y)
@@ -162,7 +169,7 @@ def _open_pipeline(pipeline: Pipeline) -> Members:
         pipeline,
         last,
         rewrap=partial(_ending_in, pipeline),
-        transform=pipeline[:-1].transform if before else None,
+        before=pipeline[:-1] if before else None,
     )
 
 

@@ -1,0 +1,67 @@
+"""The steps before an ensemble in a pipeline, fitted anew where other rows must not be heard of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+
+def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple[Pipeline, Any]:
+    """Fit clones of all steps to some rows, and transform these.
+
+    All of them, since which ones look at labels cannot be told from outside: tags of scikit-learn's
+    own ``SelectPercentile`` and ``PLSRegression`` deny it, and composites such as
+    ``ColumnTransformer`` do not say what is in them. A ``FrozenEstimator`` stays as it is.
+
+    Parameters
+    ----------
+    before : Pipeline
+        The steps; left as they were.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    random_state : int
+        For what is random in them and has no seed of its own.
+
+    Returns
+    -------
+    steps : Pipeline
+        Fitted. A category that only other rows have is one its encoder never saw, not an error.
+    rows : array-like of shape (n_samples, n_features_out)
+        What an ensemble behind the steps is fitted to.
+
+    Raises
+    ------
+    ValueError
+        If a step cannot be fitted to these rows alone.
+    """
+    steps = clone(before)
+    params = steps.get_params()
+    unseeded = [name for name, value in params.items() if _is_seed(name) and value is None]
+    # A fold is of no use to anybody's cache.
+    steps.set_params(memory=None, **dict.fromkeys(unseeded, random_state))
+    for step in params.values():
+        _forgive_unknown(step)
+    try:
+        return steps, steps.fit_transform(X, y)
+    except ValueError as error:
+        raise ValueError(
+            "refine='leaves' fits the steps of a pipeline anew without a fold of the rows, which "
+            f"failed: {error}"
+        ) from error
+
+
+def _is_seed(name: str) -> bool:
+    return name.rpartition("__")[2] == "random_state"
+
+
+def _forgive_unknown(step: Any) -> None:
+    """Have an encoder take categories that are missing from the rows it is fitted to."""
+    if getattr(step, "handle_unknown", None) != "error":
+        return
+    if isinstance(step, OneHotEncoder):
+        step.set_params(handle_unknown="ignore")
+    elif isinstance(step, OrdinalEncoder):
+        step.set_params(handle_unknown="use_encoded_value", unknown_value=-1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 
@@ -215,9 +215,28 @@ class LinearCombiner(Combiner):
 
     def shifted(self, total: np.ndarray) -> np.ndarray:
         """``total`` (n_outputs, n_samples) plus the offset."""
+        offset = self.offset_on(total.shape[1])
+        return total if offset is None else total + offset
+
+    def offset_on(self, n_samples: int) -> np.ndarray | None:
+        """The offset of each sample, shape (n_outputs, n_samples); None stands for zero."""
         if self.offset is None:
-            return total
-        return total + (self.offset if self.offset.ndim == 2 else self.offset[:, None])
+            return None
+        offset = self.offset if self.offset.ndim == 2 else self.offset[:, None]
+        return np.broadcast_to(offset, (len(offset), n_samples))
+
+
+def affine(combiner: Combiner) -> LinearCombiner:
+    """A combiner of which the caller knows that it is affine.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    if not combiner.linear:
+        raise TypeError(f"{type(combiner).__name__} is no affine function of members' outputs")
+    return cast(LinearCombiner, combiner)
 
 
 @dataclass(frozen=True)

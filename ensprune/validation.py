@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
 from .averages import quick_score, sample_losses
-from .combiner import Combiner
+from .combiner import Combiner, affine
 from .members.base import Members, open_members
 from .members.reading import read_members
 from .objectives.base import class_positions
@@ -220,7 +220,7 @@ class Validation:
         if self.mask is None:
             return replay(combiner, outputs), np.arange(len(self.y))
         mask = self.mask[list(point.indices)]
-        raw = combiner.raw_out_of_bag(outputs, mask)  # type: ignore[attr-defined]
+        raw = affine(combiner).raw_out_of_bag(outputs, mask)
         rows = np.flatnonzero(mask.any(axis=0))
         return replay_raw(combiner, raw[:, rows]), rows
 
@@ -297,7 +297,7 @@ class Validation:
         if self.mask is None:
             return replay(combiner, outputs)
         mask = self.mask[list(point.indices), rows]
-        raw = combiner.raw_out_of_bag(outputs, mask)  # type: ignore[attr-defined]
+        raw = affine(combiner).raw_out_of_bag(outputs, mask)
         return replay_raw(combiner, raw[:, mask.any(axis=0)])
 
     def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:

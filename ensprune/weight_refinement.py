@@ -13,13 +13,13 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .combiner import Combiner, LinearCombiner
-from .link import Logistic
 from .members.base import Members, open_members
-from .objectives.base import class_positions, normalised_weights
+from .objectives.base import normalised_weights
 from .objectives.convex import ConvexLoss
 from .objectives.out_of_bag import out_of_bag_gram
 from .objectives.simplex import least_squares_weights
-from .objectives.squared import residual_gram, squared_target
+from .objectives.squared import residual_gram
+from .objectives.targets import link_target, squared_target
 from .refine import Evidence, Labelled, Refinement
 
 # How far weights go from what they are to the fitted ones. No further: every member stays.
@@ -227,10 +227,4 @@ class _Rows:
 
 def _target(y: np.ndarray, combiner: LinearCombiner) -> np.ndarray:
     """What raw scores (averages) or their link (sums) should be, (n_outputs, n_samples)."""
-    if combiner.averages:
-        return squared_target(y, combiner)
-    if combiner.classes is None:
-        return np.asarray(y, dtype=np.float64)[None]
-    labels = class_positions(y, combiner.classes)
-    hot = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
-    return hot[1:] if isinstance(combiner.link, Logistic) else hot
+    return (squared_target if combiner.averages else link_target)(y, combiner)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..codes import samme
 from ..combiner import Combiner, Indices, LinearCombiner, MedianCombiner
 from ..link import Identity, Logistic, Softmax
 from ..trees import Tree, TreeCut
@@ -122,21 +123,18 @@ class AdaBoostClassifierMembers(_AdaBoostMembers):
 
         def read(t: int) -> np.ndarray:
             votes = self.estimator.estimators_[t].predict(X) == classes[1:, None]
-            if binary:
-                return np.where(votes, 2.0, -2.0)
-            votes = np.vstack([~votes.any(axis=0), votes])
-            return np.where(votes, 1.0, -1.0 / (len(classes) - 1))
+            codes = samme(np.vstack([~votes.any(axis=0), votes]))
+            return 2.0 * codes[1:] if binary else codes
 
         return map_members(read, chosen, (1 if binary else len(classes), X.shape[0]), dtype, n_jobs)
 
     def _placed(self, tree: Tree, member: int, share: float) -> Tree:
         classes = self.estimator.classes_
         rows = np.searchsorted(classes, self.estimator.estimators_[member].classes_)
+        codes = samme(np.eye(len(classes), dtype=bool))  # (n_outputs, n_classes)
         if len(classes) == 2:
-            codes = np.array([[-2.0], [2.0]])
-        else:
-            codes = np.where(np.eye(len(classes)) == 1, 1.0, -1.0 / (len(classes) - 1))
-        return tree.placed(member, rows, share, codes=codes[rows])
+            codes = 2.0 * codes[1:]
+        return tree.placed(member, rows, share, codes=codes.T[rows])
 
 
 class AdaBoostRegressorMembers(_AdaBoostMembers):

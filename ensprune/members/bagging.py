@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..codes import one_hot
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Logistic, Softmax
 from ..trees import Tree, TreeCut
@@ -111,7 +112,7 @@ class BaggingMembers(AverageMembers, HasLeaves):
             return response.T
         if self.n_outputs == 1:
             return response[None]
-        return response == np.arange(self.n_outputs)[:, None]
+        return one_hot(response, self.n_outputs)
 
     def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
         return shallow_copy(smaller, estimators_=estimators)

@@ -37,7 +37,7 @@ class BoostingMembers(Members, HasLeaves):
         return len(self.estimator.estimators_)
 
     @property
-    def combiner(self) -> Combiner:
+    def combiner(self) -> LinearCombiner:
         """The combiner; its offset is NaN where ``init`` is an estimator: use :meth:`bind`."""
         init = self.estimator.init_
         if isinstance(init, str | DummyClassifier | DummyRegressor):
@@ -47,7 +47,7 @@ class BoostingMembers(Members, HasLeaves):
 
     def bind(self, X: Any) -> Combiner:
         combiner = self.combiner
-        if not np.isnan(combiner.offset).any():  # type: ignore[attr-defined]
+        if combiner.offset is None or not np.isnan(combiner.offset).any():
             return combiner
         initial = self.estimator._raw_predict_init(self._validated(X))
         return self._combiner(np.ascontiguousarray(initial.T))

@@ -16,6 +16,7 @@ from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..codes import one_hot
 from ..combiner import Combiner, Indices
 from ..link import Identity, Link, Probability, Votes
 from ..out_of_fold import CrossFitted, OutOfFold
@@ -145,7 +146,7 @@ class MetaCombiner(Combiner):
             return self.final.predict(matrix)[None]
         if hasattr(self.final, "predict_proba"):
             return self.final.predict_proba(matrix).T
-        return (self.final.predict(matrix) == np.arange(len(self.classes))[:, None]).astype(float)
+        return one_hot(self.final.predict(matrix), len(self.classes)).astype(np.float64)
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         predicted = self.final.predict(self._matrix(outputs))

@@ -11,6 +11,7 @@ from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..codes import one_hot
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
 from .base import Members, map_members, open_members, shallow_copy
@@ -112,7 +113,7 @@ class VotingMembers(Members):
     def _column(self, response: np.ndarray) -> np.ndarray:
         """A member's response as (n_outputs, n_samples)."""
         if self._hard:
-            return response == np.arange(self.n_outputs)[:, None]
+            return one_hot(response, self.n_outputs)
         return response[None] if response.ndim == 1 else response.T
 
     def deep(self) -> Members:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -16,11 +17,27 @@ from ..combiner import Combiner
 ScorerLike = str | Callable[..., float]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What an objective looks at; the parameters of :meth:`Objective.start`, where they are explained."""
+
+    outputs: np.ndarray
+    y: np.ndarray
+    combiner: Combiner
+    sample_weight: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    rows: Any = None
+    n_jobs: int | None = None
+
+
 class Objective(ABC):
     """What is to be preserved, evaluated for all candidates at once and incrementally.
 
     Scores follow scikit-learn's scorers: greater is better. An objective starts from the empty
     sub-ensemble; :meth:`add` and :meth:`drop` move it, :meth:`candidates` looks one move ahead.
+
+    A subclass defines :meth:`_begin`, which is given the parameters of :meth:`start` in one piece,
+    or :meth:`start` itself.
 
     Attributes
     ----------
@@ -37,7 +54,6 @@ class Objective(ABC):
     n_members: int
     n_wanted: int | None = None
 
-    @abstractmethod
     def start(
         self,
         outputs: np.ndarray,
@@ -66,7 +82,18 @@ class Objective(ABC):
             The rows themselves, for scorers that look at them.
         n_jobs : int, default=None
             Threads over candidates.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has labels that the ensemble was not trained on, or there is a mask and the
+            objective has no out-of-bag form.
         """
+        self._begin(Given(outputs, y, combiner, sample_weight, mask, rows, n_jobs))
+
+    def _begin(self, given: Given) -> None:
+        """What :meth:`start` does with what it is given."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither start nor _begin")
 
     @abstractmethod
     def candidates(self, drop: bool = False) -> np.ndarray:
@@ -121,6 +148,20 @@ class Objective(ABC):
 
 
 Factory = Callable[[], Objective]
+
+
+def refuse_mask(objective: Objective, given: Given) -> None:
+    """For objectives that cannot look at each member's own samples only.
+
+    Raises
+    ------
+    ValueError
+        If there is a mask.
+    """
+    if given.mask is not None:
+        raise ValueError(
+            f"{type(objective).__name__} has no out-of-bag form: select by squared error instead"
+        )
 
 
 class _Registry:

@@ -13,7 +13,7 @@ from ..combiner import Combiner
 from ..replay import Replay
 from ..storage import is_on_disk, release
 from ..threads import one_blas_thread
-from .base import Objective
+from .base import Given, Objective, refuse_mask
 
 
 def replay(combiner: Combiner, outputs: np.ndarray) -> Replay:
@@ -97,37 +97,24 @@ class GenericObjective(Objective):
     def __init__(self, scorer: Callable[..., float]):
         self.scorer = scorer
 
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        if mask is not None:
-            raise ValueError(
-                "GenericObjective has no out-of-bag form: select by squared error instead"
-            )
-        self.n_members = len(outputs)
+    def _begin(self, given: Given) -> None:
+        refuse_mask(self, given)
+        self.n_members = len(given.outputs)
         self.selected = []
-        self._outputs = outputs
-        self._y = y
-        self._combiner = combiner
-        self._sample_weight = sample_weight
-        self._rows = np.empty((len(y), 0)) if rows is None else rows
-        self._n_jobs = n_jobs
+        self._outputs = given.outputs
+        self._y = given.y
+        self._combiner: Any = given.combiner
+        self._sample_weight = given.sample_weight
+        self._rows = np.empty((len(given.y), 0)) if given.rows is None else given.rows
+        self._n_jobs = given.n_jobs
         self._restart()
 
     def _restart(self) -> None:
         """The running sum of an affine combiner, with no member in it."""
         self._total = np.zeros(self._outputs.shape[1:])
         self._norm = 0.0
-        if self._combiner.linear and not self._combiner.averages:  # type: ignore[attr-defined]
-            self._total = self._combiner.shifted(self._total)  # type: ignore[attr-defined]
+        if self._combiner.linear and not self._combiner.averages:
+            self._total = self._combiner.shifted(self._total)
 
     def candidates(self, drop: bool = False) -> np.ndarray:
         scores = np.full(self.n_members, -np.inf)
@@ -135,7 +122,7 @@ class GenericObjective(Objective):
             which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
         else:
             which = np.arange(self.n_members)
-        combiner: Any = self._combiner
+        combiner = self._combiner
         sign = -1 if drop else 1
         if combiner.linear and combiner.averages:
             # Members of no weight alone have no mean.
@@ -163,7 +150,7 @@ class GenericObjective(Objective):
 
     def _accumulate(self, member: int) -> None:
         if self._combiner.linear:
-            factor = self._combiner.member_weights[member]  # type: ignore[attr-defined]
+            factor = self._combiner.member_weights[member]
             self._total += factor * self._outputs[member].astype(np.float64, copy=False)
             self._norm += factor
 
@@ -179,7 +166,7 @@ class GenericObjective(Objective):
             self._accumulate(kept)
 
     def score(self) -> float:
-        combiner: Any = self._combiner
+        combiner = self._combiner
         if not self.selected or (combiner.linear and combiner.averages and not self._norm > 0):
             return float("nan")
         if combiner.linear:

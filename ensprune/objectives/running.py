@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
 
-from ..combiner import Combiner
+from ..combiner import affine
 from ..storage import release
 from ..threads import one_blas_thread
-from .base import Objective, class_positions, normalised_weights
+from .base import Given, Objective, class_positions, normalised_weights, refuse_mask
 
 
 class RunningObjective(Objective):
@@ -29,36 +29,22 @@ class RunningObjective(Objective):
     (:meth:`_moves`) and the current sub-ensemble (:meth:`_current`).
     """
 
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        if mask is not None:
-            raise ValueError(
-                f"{type(self).__name__} has no out-of-bag form: select by squared error instead"
-            )
+    def _begin(self, given: Given) -> None:
+        refuse_mask(self, given)
+        outputs, combiner = given.outputs, affine(given.combiner)
         self.combiner: Any = combiner
         self.n_members, self.n_samples = len(outputs), outputs.shape[2]
         self.selected = []
-        self._n_jobs = n_jobs
-        self._member_weights = combiner.member_weights  # type: ignore[attr-defined]
+        self._n_jobs = given.n_jobs
+        self._member_weights = combiner.member_weights
         self._targets = (
-            np.asarray(y, dtype=np.float64)
+            np.asarray(given.y, dtype=np.float64)
             if combiner.classes is None
-            else class_positions(y, combiner.classes)
+            else class_positions(given.y, combiner.classes)
         )
-        self._uniform = sample_weight is None
-        self._weights = self._sample_weights(sample_weight)
-        self._outputs, offset = self._reduce(
-            outputs, self._offset(combiner, (outputs.shape[1], outputs.shape[2]))
-        )
+        self._uniform = given.sample_weight is None
+        self._weights = self._sample_weights(given.sample_weight)
+        self._outputs, offset = self._reduce(outputs, combiner.offset_on(self.n_samples))
         self._offset_rows = offset
         self._shift: np.ndarray | None = None
         self._restart()
@@ -76,14 +62,6 @@ class RunningObjective(Objective):
         if self._offset_rows is None or self.combiner.averages:
             return 0.0
         return self._offset_rows
-
-    @staticmethod
-    def _offset(combiner: Any, shape: tuple[int, int]) -> np.ndarray | None:
-        """The combiner's offset as (n_outputs, n_samples), or None."""
-        if combiner.offset is None:
-            return None
-        offset = combiner.offset if combiner.offset.ndim == 2 else combiner.offset[:, None]
-        return np.broadcast_to(offset, shape)
 
     def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
         return normalised_weights(sample_weight, self.n_samples)

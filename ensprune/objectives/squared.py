@@ -18,11 +18,12 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from ..combiner import Combiner
-from ..link import Identity, Logistic, Probability, Softmax, Votes
+from ..codes import one_hot
+from ..combiner import Combiner, affine
+from ..link import Identity, Probability, Votes
 from .base import (
+    Given,
     Objective,
-    class_positions,
     normalised_weights,
     register_objective,
     variance_of,
@@ -30,6 +31,7 @@ from .base import (
 from .gram import Gram, ResidualGram
 from .out_of_bag import AUTO, out_of_bag_gram
 from .running import LinearObjective
+from .targets import squared_target
 
 # Members in the sets that the first rows of a Gram matrix are asked for with: their loss depends more
 # on how they go together than on each.
@@ -51,24 +53,6 @@ def residual_gram(outputs: np.ndarray, target: np.ndarray, sample_weight: np.nda
     ndarray of shape (n_members, n_members), dtype float64
     """
     return ResidualGram(outputs, target, sample_weight).whole()
-
-
-def squared_target(y: Any, combiner: Combiner) -> np.ndarray:
-    """What averaged outputs should be: values, one-hot labels or SAMME codes.
-
-    Returns
-    -------
-    ndarray of shape (n_outputs, n_samples), dtype float64
-    """
-    if combiner.classes is None:
-        return np.asarray(y, dtype=np.float64)[None]
-    labels = class_positions(y, combiner.classes)
-    hot = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
-    if isinstance(combiner.link, Logistic):
-        return 2.0 * (2.0 * hot[1:] - 1.0)
-    if isinstance(combiner.link, Softmax):
-        return np.where(hot == 1, 1.0, -1.0 / (len(combiner.classes) - 1))
-    return hot
 
 
 def _score_of_loss(loss: Any, kind: str, variance: float) -> Any:
@@ -102,33 +86,26 @@ class SquaredError(Objective):
         self.kind = kind
         self.shrinkage = shrinkage
 
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        linear: Any = combiner
+    def _begin(self, given: Given) -> None:
+        outputs, combiner, mask = given.outputs, affine(given.combiner), given.mask
         self.n_members = len(outputs)
-        weight = normalised_weights(sample_weight, outputs.shape[2])
-        target = squared_target(y, combiner)
+        weight = normalised_weights(given.sample_weight, outputs.shape[2])
+        target = squared_target(given.y, combiner)
         self._scale = 1.0
         if self.kind == "brier" and len(target) == 2:
             self._scale = 0.5
         if self.kind == "r2":
             self._variance = variance_of(target[0], weight)
-        if linear.offset is not None:
-            target = target - LinearObjective._offset(combiner, outputs.shape[1:])
+        offset = combiner.offset_on(outputs.shape[2])
+        if offset is not None:
+            target = target - offset
         if mask is None:
-            self._products: Gram = ResidualGram(outputs, target, weight, n_jobs, self.n_wanted)
+            self._products: Gram = ResidualGram(
+                outputs, target, weight, given.n_jobs, self.n_wanted
+            )
         else:
             self._products = Gram(out_of_bag_gram(outputs, target, weight, mask, self.shrinkage))
-        self._weigh(linear.member_weights)
+        self._weigh(combiner.member_weights)
         self._reset()
 
     @property
@@ -251,10 +228,10 @@ class SquaredErrorThroughLink(LinearObjective):
     def __init__(self, kind: str = "mse"):
         self.kind = kind
 
-    def start(self, outputs: np.ndarray, y: np.ndarray, combiner: Combiner, *args: Any, **kw: Any):
-        super().start(outputs, y, combiner, *args, **kw)
-        if combiner.classes is not None:
-            self._hot = self._targets == np.arange(len(combiner.classes))[:, None]
+    def _begin(self, given: Given) -> None:
+        super()._begin(given)
+        if given.combiner.classes is not None:
+            self._hot = one_hot(self._targets, len(given.combiner.classes))
         elif self.kind == "r2":
             self._variance = variance_of(self._targets, self._weights)
 

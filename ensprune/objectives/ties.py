@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..combiner import Combiner
+from .base import Given
 from .running import LinearObjective
 from .squared import SquaredError
 
@@ -18,24 +16,14 @@ class OfLabels(LinearObjective):
     being in already.
     """
 
-    def start(
-        self,
-        outputs: np.ndarray,
-        y: np.ndarray,
-        combiner: Combiner,
-        sample_weight: np.ndarray | None = None,
-        *,
-        mask: np.ndarray | None = None,
-        rows: Any = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        super().start(outputs, y, combiner, sample_weight, mask=mask, rows=rows, n_jobs=n_jobs)
+    def _begin(self, given: Given) -> None:
+        super()._begin(given)
         # The squared error of a sum is no proxy: dropping stages shifts it.
         self._ties: SquaredError | None = None
-        if combiner.kind != "sum":
+        if given.combiner.kind != "sum":
             self._ties = SquaredError()
             self._ties.n_wanted = self.n_wanted
-            self._ties.start(outputs, y, combiner, sample_weight, n_jobs=n_jobs)
+            self._ties._begin(given)
 
     def add(self, member: int) -> None:
         super().add(member)

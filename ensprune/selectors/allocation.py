@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..combiner import Combiner
+from ..combiner import Combiner, affine
 from ..nested import NestedCombiner
 from ..objectives.base import default_scorer, make_objective, normalised_weights
 from ..objectives.generic import GenericObjective
-from ..objectives.squared import squared_target
+from ..objectives.targets import squared_target
 from ..path import PathPoint, PruningPath
 from .base import Problem, Selector, make_selector
 from .ladder import Ladder, ladder_of, rising
@@ -153,7 +153,7 @@ class _Judge:
         if slots not in self._outer:
             self._outer[slots] = self._combiner.outer.take(slots)
         outer = self._outer[slots]
-        if outer.linear and not outer.member_weights.sum() > 0:  # type: ignore[attr-defined]
+        if outer.linear and not affine(outer).member_weights.sum() > 0:
             return -np.inf, -np.inf  # an average over nothing
         # (n_slots, n_outputs, n_samples)
         outputs = np.stack([self._column(s, allocation[s]) for s in slots])

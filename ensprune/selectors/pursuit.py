@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize, nnls
 
+from ..combiner import affine
 from ..link import Identity, Logistic
-from ..objectives.base import class_positions, normalised_weights
+from ..objectives.base import normalised_weights
 from ..objectives.convex import ConvexLoss
+from ..objectives.targets import link_target
 from ..path import PathPoint
 from .base import Problem
 
@@ -26,13 +28,7 @@ _TRUST = 2.0 / 3.0
 def _loss_of(problem: Problem) -> ConvexLoss:
     combiner = problem.combiner
     weight = normalised_weights(problem.sample_weight, problem.outputs.shape[2])
-    if combiner.classes is None:
-        target = np.asarray(problem.y, dtype=np.float64)[None]
-    else:
-        labels = class_positions(problem.y, combiner.classes)
-        target = (labels == np.arange(len(combiner.classes))[:, None]).astype(np.float64)
-        if isinstance(combiner.link, Logistic):
-            target = target[1:]
+    target = link_target(problem.y, combiner)
     if combiner.kind == "sum":
         target = (1 - _TRUST) * target + _TRUST * _whole(problem)
     return ConvexLoss(combiner.link, target, weight)
@@ -93,7 +89,7 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
         if isinstance(problem.combiner.link, Identity)
         else _LikelihoodState(problem, loss)
     )
-    native = problem.combiner.member_weights  # type: ignore[attr-defined]
+    native = affine(problem.combiner).member_weights
     chosen: list[int] = []
     weights = np.zeros(0)
     best: dict[int, PathPoint] = {}
@@ -147,8 +143,8 @@ class _State:
     """What both losses share: the offset, and stages whose weight became zero leave again."""
 
     def __init__(self, problem: Problem, loss: ConvexLoss):
-        offset = problem.combiner.shifted(np.zeros(problem.outputs.shape[1:]))  # type: ignore[attr-defined]
-        self.offset: np.ndarray = offset
+        nothing = np.zeros(problem.outputs.shape[1:])
+        self.offset = affine(problem.combiner).shifted(nothing)  # (n_outputs, n_samples)
         self.outputs = problem.outputs
         self.loss = loss
 

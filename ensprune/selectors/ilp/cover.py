@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ...objectives.accuracy import Accuracy
-from ...objectives.base import Objective
+from ...objectives.base import Given, Objective
 from ...objectives.squared import SquaredError
 from .bound import Bounding
 from .branch import branch_and_bound
@@ -33,8 +33,8 @@ class _MinusCost(Objective):
     def __init__(self, costs: np.ndarray):
         self.costs = costs
 
-    def start(self, outputs: np.ndarray, *args: Any, **kwargs: Any) -> None:
-        self.n_members = len(outputs)
+    def _begin(self, given: Given) -> None:
+        self.n_members = len(given.outputs)
         self.selected = []
 
     def candidates(self, drop: bool = False) -> np.ndarray:

@@ -19,7 +19,6 @@ import numpy as np
 from ...combiner import LinearCombiner
 from ...link import Logistic
 from ...objectives.base import class_positions, normalised_weights
-from ...objectives.running import LinearObjective
 from ...storage import blocks_of, empty_like, is_on_disk, release
 from ..base import Problem
 from .bound import MOST_BYTES
@@ -78,7 +77,7 @@ class Evidence:
         combiner: Any = problem.combiner
         self.outputs = problem.outputs
         native = combiner.member_weights
-        offset = LinearObjective._offset(combiner, problem.outputs.shape[1:])
+        offset = combiner.offset_on(problem.outputs.shape[2])
         if np.ptp(native) > 0 or offset is not None:
             factors = native / native.mean()
             shift = 0.0 if offset is None else offset
@@ -100,17 +99,24 @@ class Evidence:
     def classifies(self) -> bool:
         return self.combiner.classes is not None
 
+    @property
+    def classes(self) -> np.ndarray:
+        """Labels of a classifier, shape (n_classes,)."""
+        classes = self.combiner.classes
+        assert classes is not None
+        return classes
+
     def relabelled(self, labels: np.ndarray) -> Evidence:
         """The same outputs with other labels, given as positions of classes."""
         other = copy.copy(self)
-        other.problem = replace(self.problem, y=self.combiner.classes[labels])  # type: ignore[index]
+        other.problem = replace(self.problem, y=self.classes[labels])
         other.__dict__["labels"] = labels
         return other
 
     @cached_property
     def labels(self) -> np.ndarray:
         """Positions of the true classes, shape (n_samples,)."""
-        return class_positions(self.problem.y, self.combiner.classes)  # type: ignore[arg-type]
+        return class_positions(self.problem.y, self.classes)
 
     @cached_property
     def filled(self) -> np.ndarray:
@@ -187,7 +193,7 @@ class Evidence:
             sample = which
         else:
             rows, owners, ties = [], [], []
-            for c in range(len(self.combiner.classes)):  # type: ignore[arg-type]
+            for c in range(len(self.classes)):
                 wrong = which[labels[which] != c]
                 true = outputs[:, labels[wrong], wrong].astype(np.float64)
                 rows.append((true - outputs[:, c, wrong]).T)

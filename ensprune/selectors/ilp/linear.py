@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ...link import Identity, Logistic
 from ...objectives.absolute import AbsoluteError
 from ...objectives.accuracy import Accuracy
-from ...objectives.base import Objective
+from ...objectives.base import Given, Objective
 from ...objectives.running import LinearObjective
 from .enumeration import HOPE, RightSets
 from .evidence import Evidence
@@ -163,8 +163,8 @@ class _UntiedAccuracy(Accuracy):
         super().__init__(balanced)
         self._evidence = evidence
 
-    def start(self, *args: Any, **kwargs: Any) -> None:
-        super().start(*args, **kwargs)
+    def _begin(self, given: Given) -> None:
+        super()._begin(given)
         if self._evidence.problem.mask is not None:
             self._ties = None
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...objectives.base import Objective
+from ...objectives.base import Given, Objective
 from ...objectives.gram import Gram
 from ...objectives.out_of_bag import AUTO, out_of_bag_gram
-from ...objectives.squared import SquaredError, residual_gram, squared_target
+from ...objectives.squared import SquaredError, residual_gram
+from ...objectives.targets import squared_target
 from ...storage import blocks_of, release
 from ..base import Problem
 from .bound import Bounding
@@ -39,7 +40,7 @@ class _GivenGram(SquaredError):
         super().__init__()
         self._products = Gram(gram)
 
-    def start(self, outputs: np.ndarray, *args: Any, **kwargs: Any) -> None:
+    def _begin(self, given: Given) -> None:
         self.n_members = len(self.gram)
         self._weigh(np.ones(self.n_members))
         self._scale = 1.0

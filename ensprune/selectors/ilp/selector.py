@@ -285,7 +285,7 @@ class ILPSelector(Selector):
             raise ValueError(f"min_recall={self.min_recall!r} is no dict of {{class: value}}")
         if not evidence.classifies:
             raise ValueError("min_recall is for classifiers, this ensemble is a regressor")
-        classes = evidence.combiner.classes.tolist()  # type: ignore[union-attr]
+        classes = evidence.classes.tolist()
         for label, level in self.min_recall.items():
             if label not in classes:
                 raise ValueError(

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import copy
 import importlib
-import pickle
-import statistics
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..link import Logistic
 from ..out_of_fold import OutOfFold
 from ..trees import Tree, TreeCut
+from .costs import CostUnit, costs_of
 
 if TYPE_CHECKING:
     from .nested import Place
-
-CostUnit = Literal["members", "nodes", "bytes", "latency"]
 
 # Families of optional or slow-to-import libraries: the adapter is imported when an object of
 # theirs arrives, not before.
@@ -37,9 +31,6 @@ _LAZY_ADAPTERS = {
 
 # Combiners in which weights are more than shares of a total.
 _SCALED = ("sum", "calibrated", "nested")
-
-_LATENCY_ROWS = 1000
-_LATENCY_REPEATS = 5
 
 
 class Members(ABC):
@@ -173,34 +164,7 @@ class Members(ABC):
         TypeError
             If ``"nodes"`` is asked of members that are not trees.
         """
-        if unit == "members":
-            return np.ones(self.n_members)
-        if unit == "nodes":
-            return np.array([_count_nodes(part) for part in self.parts()], dtype=np.float64)
-        if unit == "bytes":
-            sizes = [len(pickle.dumps(part, protocol=5)) for part in self.parts()]
-            return np.array(sizes, dtype=np.float64)
-        if unit == "latency":
-            if X is None:
-                raise ValueError("cost='latency' is measured on rows: give X")
-            n_rows = _num_samples(X)
-            # Not the first rows: in sorted data they may all take the same short way.
-            spaced = np.linspace(0, n_rows - 1, min(n_rows, _LATENCY_ROWS)).astype(np.intp)
-            rows = _safe_indexing(X, spaced)
-            per_row = 1000.0 / _num_samples(rows)
-            return np.array([self._seconds(rows, t) * per_row for t in range(self.n_members)])
-        raise ValueError(
-            f"cost={unit!r} is unknown; give 'members', 'nodes', 'bytes', 'latency' or an array "
-            "of one number per member"
-        )
-
-    def _seconds(self, rows: Any, member: int) -> float:
-        runs = []
-        for _ in range(_LATENCY_REPEATS + 1):
-            start = time.perf_counter()
-            self.outputs(rows, indices=[member])
-            runs.append(time.perf_counter() - start)
-        return statistics.median(runs[1:])
+        return costs_of(self, unit, X)
 
     def by_decision(self) -> Members:
         """The members of what a calibrator asks first: the ``decision_function``, if there is one.
@@ -362,30 +326,6 @@ class Members(ABC):
                 "leave weights=None"
             )
         return given.astype(np.intp), factors
-
-
-def _count_nodes(part: Any) -> int:
-    """Nodes of a tree, or of the trees in a (nested) list or ensemble of them."""
-    if isinstance(part, list | tuple | np.ndarray):
-        return sum(_count_nodes(p) for p in part)
-    if hasattr(part, "tree_"):
-        return int(part.tree_.node_count)
-    if hasattr(part, "get_n_leaf_nodes"):  # HistGradientBoosting's TreePredictor: binary trees
-        return 2 * int(part.get_n_leaf_nodes()) - 1
-    if hasattr(part, "steps"):
-        return _count_nodes(part.steps[-1][1])
-    if isinstance(part, dict) and "left_children" in part:  # an XGBoost tree
-        return len(part["left_children"])
-    if isinstance(part, dict) and "num_leaves" in part:  # a LightGBM tree: binary, too
-        return 2 * int(part["num_leaves"]) - 1
-    try:
-        inner = open_members(part)
-    except TypeError:
-        raise TypeError(
-            f"cost='nodes' needs members that are trees, got {type(part).__name__}; "
-            "use cost='bytes' or an array"
-        ) from None
-    return int(inner.costs("nodes").sum())
 
 
 @singledispatch

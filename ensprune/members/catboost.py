@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples
 
-from ..combiner import Combiner, Indices, LinearCombiner
+from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, Softmax
 from .base import Members, open_members
 from .catboost_model import (
@@ -28,6 +28,7 @@ from .catboost_model import (
     trees_of,
     with_leaf_values,
 )
+from .engines import combiner_of_rounds
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
 
@@ -96,13 +97,8 @@ class CatBoostMembers(Members, HasLeaves):
 
     @cached_property
     def combiner(self) -> Combiner:  # type: ignore[override]
-        return LinearCombiner(
-            "sum",
-            self._link,
-            np.asarray(self.estimator.classes_) if self._link.is_classifier else None,
-            self.n_members,
-            offset=self._bias,
-            hides_raw=True,
+        return combiner_of_rounds(
+            self.estimator, self._link, self.n_members, len(self._bias), offset=self._bias
         )
 
     @cached_property

@@ -10,17 +10,17 @@ from typing import Any
 import lightgbm
 import numpy as np
 from joblib import effective_n_jobs
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _num_samples
 
-from ..combiner import Combiner, Indices, LinearCombiner
+from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.leafwise import cut_leafwise, read_leafwise
 from .base import Members, open_members, shallow_copy
+from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather, positions
 from .lightgbm_model import (
     SavedModel,
@@ -131,19 +131,14 @@ class LightGBMMembers(Members, HasLeaves):
 
     @cached_property
     def combiner(self) -> Combiner:  # type: ignore[override]
-        if not self._link.is_classifier:
-            classes = None
-        elif self._raw:
-            classes = np.arange(max(2, self._model.n_outputs))
-        else:
-            classes = self.estimator.classes_
-        return LinearCombiner(
-            "mean" if self._model.averages else "sum",
+        model = self._model
+        return combiner_of_rounds(
+            self.estimator,
             self._link,
-            classes,
             self.n_members,
-            offset=None if self._model.averages else self._model.offset,
-            hides_raw=True,
+            model.n_outputs,
+            averages=model.averages,
+            offset=None if model.averages else model.offset,
         )
 
     def outputs(
@@ -176,7 +171,8 @@ class LightGBMMembers(Members, HasLeaves):
         booster = self._leaf_booster(indices)
         offset = np.zeros((len(chosen), per_member))
         offset[chosen == 0] = self._model.offset
-        X, n_samples = _rows(X)
+        X = sliceable(X)
+        n_samples = _num_samples(X)
         result: np.ndarray = np.empty((len(chosen), per_member, n_samples), dtype=dtype)
         for rows in gen_batches(n_samples, _ROWS) if n_samples else ():
             found = self._predict(booster, _safe_indexing(X, rows), n_jobs, raw_score=True)
@@ -267,7 +263,8 @@ class LightGBMMembers(Members, HasLeaves):
 
     def _reached_leaves(self, X: Any, n_jobs: int | None) -> np.ndarray:
         """LightGBM's number of the leaf that each row ends in, (n_samples, n_trees)."""
-        X, n_samples = _rows(X)
+        X = sliceable(X)
+        n_samples = _num_samples(X)
         if n_samples == 0:
             return np.empty((0, len(self._model.trees)), dtype=np.intp)
         found = self._predict(self._leaf_booster(None), X, n_jobs, pred_leaf=True)
@@ -329,15 +326,6 @@ class LightGBMMembers(Members, HasLeaves):
         if factor == 1.0:
             return weights
         return np.where(y == classes[1], factor, 1.0) * (1.0 if weights is None else weights)
-
-
-def _rows(X: Any) -> tuple[Any, int]:
-    """Rows in a form that can be sliced, and their number."""
-    if sparse.issparse(X):
-        X = sparse.csr_matrix(X)  # type: ignore[call-overload]
-    elif isinstance(X, list | tuple):
-        X = np.asarray(X)
-    return X, _num_samples(X)
 
 
 open_members.register(lightgbm.LGBMModel, LightGBMMembers)

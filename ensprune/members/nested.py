@@ -14,7 +14,8 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..nested import NestedCombiner, Slot
-from .base import CostUnit, Members, open_members
+from .base import Members, open_members
+from .costs import CostUnit
 
 
 @dataclass(frozen=True, eq=False)

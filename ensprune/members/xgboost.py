@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import xgboost
 from joblib import effective_n_jobs
-from scipy import sparse
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from ..combiner import Combiner, Indices, LinearCombiner
-from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
+from ..combiner import Combiner, Indices
+from ..link import Logistic
 from ..trees import Tree, TreeCut
 from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, open_members, shallow_copy
+from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
+from .xgboost_link import link_of, missing_row, refuse_other_losses
 from .xgboost_margins import as_dense, can_read, margins, side_by_side
 from .xgboost_model import (
     Layout,
@@ -40,18 +41,6 @@ _ROWS = 2048
 _VALUES = 2**20
 _HUGE_PAGE = 2**21  # bytes
 _BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
-
-_LOGISTIC = ("binary:logistic", "reg:logistic")
-_SOFTMAX = ("multi:softprob", "multi:softmax")
-_SURVIVAL = "survival:"
-_OTHER_LOSSES = (
-    "reg:absoluteerror",
-    "reg:pseudohubererror",
-    "reg:quantileerror",
-    "reg:expectileerror",
-    "reg:squaredlogerror",
-)
-_EXP = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
 
 
 class XGBoostMembers(Members, HasLeaves):
@@ -84,56 +73,7 @@ class XGBoostMembers(Members, HasLeaves):
         self._layout: Layout = layout
         self._missing = np.nan if raw else estimator.missing
         self._leaves: tuple[tuple[int, ...] | None, xgboost.Booster] | None = None
-        self._link = self._read_link()
-
-    def _read_link(self) -> Link:
-        """How the model turns margins into predictions; its own objective decides, always.
-
-        A callable objective of a scikit-learn estimator trains under a built-in one's name, and
-        that one's transformation is what the estimator predicts with.
-        """
-        objective = self._layout.objective
-        several = self._layout.n_outputs > 1
-        name = type(self.estimator).__name__
-        n_classes = getattr(self.estimator, "n_classes_", None)
-        classifies = n_classes is not None or (
-            self._raw and objective in ("binary:logistic", *_SOFTMAX)
-        )
-        if n_classes == 1:
-            raise ValueError(f"{name} was fitted on a single class: nothing to prune")
-        if classifies and objective in _SOFTMAX:
-            if n_classes == 2 and objective == "multi:softprob":
-                raise ValueError(
-                    f"{name} with objective='multi:softprob' on two classes predicts indicator "
-                    "columns instead of labels; train with objective='binary:logistic'"
-                )
-            return Softmax()
-        if several:
-            raise ValueError(
-                f"{name} with objective={objective!r} predicts {self._layout.n_outputs} numbers "
-                "for a row; train a classifier, or one model for each"
-            )
-        if classifies and objective in _LOGISTIC:
-            return Logistic()
-        if classifies or objective == "binary:hinge":
-            raise ValueError(
-                f"{name} with objective={objective!r} has no class probabilities and thresholds "
-                "what is none; train with objective='binary:logistic'"
-            )
-        if objective in _LOGISTIC:
-            return LogisticValue()
-        if objective in _EXP:
-            return Exp()
-        value, margin = (
-            self._booster.inplace_predict(self._missing_row, predict_type=kind)
-            for kind in ("value", "margin")
-        )
-        if not np.array_equal(value, margin):
-            raise ValueError(
-                f"objective={objective!r} transforms the margin in a way that ensprune does not "
-                "know; train with another objective"
-            )
-        return Identity()
+        self._link = link_of(estimator, booster, layout)
 
     @property
     def n_members(self) -> int:
@@ -141,25 +81,15 @@ class XGBoostMembers(Members, HasLeaves):
 
     @cached_property
     def combiner(self) -> Combiner:  # type: ignore[override]
-        if not self._link.is_classifier:
-            classes = None
-        elif self._raw:
-            classes = np.arange(max(2, self._layout.n_outputs))
-        else:
-            classes = self.estimator.classes_
-        return LinearCombiner(
-            "mean" if self._layout.is_forest else "sum",
+        return combiner_of_rounds(
+            self.estimator,
             self._link,
-            classes,
             self.n_members,
+            self._layout.n_outputs,
+            averages=self._layout.is_forest,
             offset=self._intercept(),
-            dtype=np.dtype(np.float32),
-            hides_raw=True,
+            dtype=np.float32,
         )
-
-    @property
-    def _missing_row(self) -> np.ndarray:
-        return np.full((1, self._booster.num_features()), np.nan, dtype=np.float32)
 
     def _intercept(self) -> np.ndarray:
         """The margin of no tree at all, shape (n_outputs,).
@@ -170,7 +100,7 @@ class XGBoostMembers(Members, HasLeaves):
         margins = []
         for base_margin in (None, np.zeros((1, self._layout.n_outputs), dtype=np.float32)):
             # Not in place: there, dart before XGBoost 3.4 weights the base margin.
-            row = xgboost.DMatrix(self._missing_row, base_margin=base_margin, nthread=1)
+            row = xgboost.DMatrix(missing_row(self._booster), base_margin=base_margin, nthread=1)
             margin = self._booster.predict(
                 row, output_margin=True, iteration_range=(0, 1), validate_features=False
             )
@@ -270,11 +200,8 @@ class XGBoostMembers(Members, HasLeaves):
                 )
             self._check_columns(X.num_col(), X.num_col() > self._booster.num_features())
             return X, X.num_row()
-        if sparse.issparse(X):
-            X = sparse.csr_matrix(X)  # type: ignore[call-overload]
-        elif isinstance(X, list | tuple):
-            X = np.asarray(X)
-        elif isinstance(X, np.ndarray) and not X.flags.aligned:
+        X = sliceable(X)
+        if isinstance(X, np.ndarray) and not X.flags.aligned:
             X = X.copy()  # from a message or a file; XGBoost refuses it
         shape: tuple[int, ...] = getattr(X, "shape", ())
         if len(shape) == 2:
@@ -410,13 +337,8 @@ class XGBoostMembers(Members, HasLeaves):
 
     def leaves(self) -> Leaves:
         """The leaves; values have dart's weights in them and sum up to the margin as they are."""
-        objective = self._layout.objective
         name = type(self.estimator).__name__
-        if objective in _OTHER_LOSSES or objective.startswith(_SURVIVAL):
-            raise ValueError(
-                f"{name} was fitted for {objective!r}; refitted leaf values minimise squared "
-                "error or a log-likelihood and would undo that; leave refine=None"
-            )
+        refuse_other_losses(name, self._layout.objective)
         constraints = getattr(self.estimator, "monotone_constraints", None)
         refuse_constraints(name, None, 1 if constraints else None)
         nodes = self._nodes

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from ..combiner import Combiner, LinearCombiner
 from ..link import Identity, Probability
-from .base import Members
+from ..trees import TreeCut
+from ..trees.cart import cut_carts
+from .base import Members, shallow_copy
 from .trees import weights_in
 
 # Computed from the rows the whole ensemble left out: meaningless for some of its members.
@@ -37,3 +40,21 @@ class AverageMembers(Members):
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_
+
+    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
+        return shallow_copy(
+            self.estimator,
+            without=() if exact else STALE,
+            estimators_=cut_carts(self.estimator.estimators_, cuts),
+        )
+
+    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
+        """See :meth:`~ensprune.members.refittable.HasLeaves.regrown`."""
+        ensemble = clone(self.estimator).set_params(
+            n_estimators=n_members,
+            oob_score=False,
+            warm_start=False,
+            verbose=0,
+            random_state=random_state,
+        )
+        return ensemble.fit(X, y, sample_weight=sample_weight)

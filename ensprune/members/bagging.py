@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..codes import one_hot
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Logistic, Softmax
-from ..trees import Tree, TreeCut
-from ..trees.cart import cut_carts, read_cart
+from ..trees import Tree
+from ..trees.cart import read_cart
 from .average import STALE, AverageMembers
 from .base import Members, map_members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather, positions
 from .nested import Place, nested
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
 from .sampling import unseen_rows
+from .several import several_targets
 from .trees import (
     is_tree,
     leaf_outputs,
@@ -47,7 +46,7 @@ class BaggingMembers(AverageMembers, HasLeaves):
         first = bagging.estimators_[0]
         # Elsewhere n_outputs_ may count classes (MLPClassifier): prediction tells there.
         if is_tree(first) and first.n_outputs_ > 1:
-            raise ValueError(_several_targets(bagging, first.n_outputs_))
+            raise several_targets(bagging, first.n_outputs_)
         super().__init__(bagging)
         self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
 
@@ -153,13 +152,6 @@ class BaggingMembers(AverageMembers, HasLeaves):
             ]
         )
 
-    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
-        return shallow_copy(
-            self.estimator,
-            without=() if exact else STALE,
-            estimators_=cut_carts(self.estimator.estimators_, cuts),
-        )
-
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
 
@@ -211,16 +203,6 @@ class BaggingMembers(AverageMembers, HasLeaves):
             trees.append(with_values(tree, own))
         return shallow_copy(self.estimator, without=STALE, estimators_=trees)
 
-    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
-        bagging = clone(self.estimator).set_params(
-            n_estimators=n_members,
-            oob_score=False,
-            warm_start=False,
-            verbose=0,
-            random_state=random_state,
-        )
-        return bagging.fit(X, y, sample_weight=sample_weight)
-
     def row_weights(self, y: np.ndarray) -> np.ndarray | None:
         return class_weights(self.estimator.estimator_, y)
 
@@ -238,13 +220,6 @@ class BaggedDecisions(BaggingMembers):
         return member.decision_function(X).reshape(shape[1], -1).T
 
 
-def _several_targets(model: Any, n_targets: int) -> str:
-    return (
-        f"{type(model).__name__} was fitted on {n_targets} targets; pruning needs a single one: "
-        "fit one ensemble per target"
-    )
-
-
 def _output(
     member: Any, X: Any, shape: tuple[int, int], dtype: type, classifies: bool
 ) -> np.ndarray:
@@ -253,7 +228,7 @@ def _output(
     if not classifies:
         prediction = member.predict(X)
         if prediction.ndim > 1 and prediction.shape[1] > 1:
-            raise ValueError(_several_targets(member, prediction.shape[1]))
+            raise several_targets(member, prediction.shape[1])
         output[0] = prediction.ravel()
     elif not hasattr(member, "predict_proba"):
         output[member.predict(X), np.arange(shape[1])] = 1

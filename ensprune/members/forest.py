@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -17,13 +15,14 @@ from sklearn.ensemble import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..combiner import Indices
-from ..trees import Tree, TreeCut
-from ..trees.cart import cut_carts, read_cart
+from ..trees import Tree
+from ..trees.cart import read_cart
 from .average import STALE, AverageMembers
 from .base import open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
 from .sampling import unseen_rows
+from .several import several_targets
 from .trees import leaf_outputs, nodes_of, own_scales, weighed, with_values
 
 
@@ -33,10 +32,7 @@ class ForestMembers(AverageMembers, HasLeaves):
     def __init__(self, forest: Any):
         check_is_fitted(forest)
         if forest.n_outputs_ > 1:
-            raise ValueError(
-                f"{type(forest).__name__} was fitted on {forest.n_outputs_} targets; pruning "
-                "needs a single one: fit one ensemble per target"
-            )
+            raise several_targets(forest, forest.n_outputs_)
         super().__init__(forest)
 
     def outputs(
@@ -79,13 +75,6 @@ class ForestMembers(AverageMembers, HasLeaves):
         X = self.estimator._validate_X_predict(X)
         return np.stack([tree.tree_.apply(X) for tree in self.estimator.estimators_])
 
-    def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
-        return shallow_copy(
-            self.estimator,
-            without=() if exact else STALE,
-            estimators_=cut_carts(self.estimator.estimators_, cuts),
-        )
-
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         forest = self.estimator
         if not forest.bootstrap:
@@ -115,16 +104,6 @@ class ForestMembers(AverageMembers, HasLeaves):
             for t, tree in enumerate(self.estimator.estimators_)
         ]
         return shallow_copy(self.estimator, without=STALE, estimators_=trees)
-
-    def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
-        forest = clone(self.estimator).set_params(
-            n_estimators=n_members,
-            oob_score=False,
-            warm_start=False,
-            verbose=0,
-            random_state=random_state,
-        )
-        return forest.fit(X, y, sample_weight=sample_weight)
 
 
 open_members.register(RandomForestClassifier, ForestMembers)

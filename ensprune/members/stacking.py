@@ -22,6 +22,7 @@ from ..link import Identity, Link, Probability, Votes
 from ..out_of_fold import CrossFitted, OutOfFold
 from .base import Members, map_members, open_members, shallow_copy
 from .nested import Place, nested
+from .several import several_targets
 from .voting import cut_named, named_members, refilled_named
 
 
@@ -188,10 +189,7 @@ class StackingMembers(Members):
         if isinstance(getattr(stacking, "_label_encoder", None), list) or any(
             isinstance(width, list) for width in stacking.stack_method_
         ):
-            raise ValueError(
-                f"{type(stacking).__name__} was fitted on several targets; pruning needs a single "
-                "one: fit one ensemble per target"
-            )
+            raise several_targets(stacking)
         super().__init__(stacking)
 
     @property

@@ -16,6 +16,7 @@ from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
 from .base import Members, map_members, open_members, shallow_copy
 from .nested import Place, nested
+from .several import several_targets
 
 
 def named_members(ensemble: Any) -> list[tuple[str, Any]]:
@@ -60,10 +61,7 @@ class VotingMembers(Members):
     def __init__(self, voting: Any):
         check_is_fitted(voting)
         if isinstance(getattr(voting, "le_", None), list):
-            raise ValueError(
-                f"{type(voting).__name__} was fitted on several targets; pruning needs a single "
-                "one: fit one ensemble per target"
-            )
+            raise several_targets(voting)
         super().__init__(voting)
 
     @property

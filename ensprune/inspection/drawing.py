@@ -38,6 +38,34 @@ def axes_for(display: Any, ax: Any, **figure: Any) -> Any:
     return plt.subplots(layout="constrained", **figure)[1]
 
 
+# A legend above the axes, where it covers nothing.
+ABOVE: dict[str, Any] = {
+    "loc": "lower left",
+    "bbox_to_anchor": (0, 1),
+    "borderaxespad": 0.2,
+    "ncols": 2,
+    "fontsize": "small",
+}
+
+
+def finish(display: Any, ax: Any, xlabel: str, ylabel: str, **legend: Any) -> None:
+    """Name the axes, and set the attributes by which a display says where it drew.
+
+    Parameters
+    ----------
+    display : object
+        Gets ``ax_`` and ``figure_``.
+    ax : matplotlib Axes
+    xlabel, ylabel : str
+    **legend
+        Where the legend is and how it looks.
+    """
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False, **legend)
+    display.ax_, display.figure_ = ax, ax.figure
+
+
 def new_figure(caller: str, **figure: Any) -> Any:
     """A figure without a window, which no notebook shows by itself.
 

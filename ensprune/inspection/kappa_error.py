@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..selectors.ordering.agreement import pairwise_kappa
-from .drawing import BLUE, GREY, axes_for
+from .drawing import ABOVE, BLUE, GREY, axes_for, finish
 from .pairs import Company
 
 
@@ -112,17 +112,7 @@ class KappaErrorDisplay:
         self._cloud(ax, everyone, "all pairs", GREY, 0)
         if self.kept is not None:
             self._cloud(ax, np.asarray(self.kept), "pairs of kept members", BLUE, 1)
-        ax.set(xlabel="Cohen's kappa of the pair", ylabel="Mean error rate of the pair")
-        ax.grid(alpha=0.25)
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            borderaxespad=0.2,
-            ncols=2,
-            fontsize="small",
-            frameon=False,
-        )
-        self.ax_, self.figure_ = ax, ax.figure
+        finish(self, ax, "Cohen's kappa of the pair", "Mean error rate of the pair", **ABOVE)
         return self
 
     def _cloud(self, ax: Any, members: np.ndarray, name: str, colour: str, layer: int) -> None:

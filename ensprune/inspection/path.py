@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import rounded_up
-from .drawing import BLUE, GREEN, ORANGE, axes_for
+from .drawing import ABOVE, BLUE, GREEN, ORANGE, axes_for, finish
 from .subject import PathCurve, subject_of
 
 # From this ratio of the largest to the smallest size on, the axis is logarithmic.
@@ -166,7 +166,6 @@ class PruningPathDisplay:
         for curve, line in zip(curves, self.lines_, strict=True):
             self._chosen(ax, curve, ORANGE if alone else line.get_color(), alone)
         self._axes(ax, curves)
-        self.ax_, self.figure_ = ax, ax.figure
         return self
 
     def _path(self, ax: Any, curve: PathCurve, colour: str, label: str, alone: bool) -> Any:
@@ -282,18 +281,8 @@ class PruningPathDisplay:
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         units = list(dict.fromkeys(curve.units[self.x] for curve in curves))
         rows = list(dict.fromkeys(curve.rows for curve in curves))
-        ax.set(xlabel=" / ".join(units), ylabel=f"{first.metric}\n({' / '.join(rows)})")
-        ax.grid(alpha=0.25)
-        # Above the axes, where it covers nothing.
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            borderaxespad=0.2,
-            ncols=2,
-            columnspacing=1.2,
-            fontsize="small",
-            frameon=False,
-        )
+        metric = f"{first.metric}\n({' / '.join(rows)})"
+        finish(self, ax, " / ".join(units), metric, columnspacing=1.2, **ABOVE)
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 
 from ..objectives.base import metric_name
-from .drawing import axes_for
+from .drawing import axes_for, finish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +105,5 @@ class SensitivityDisplay:
             for name in self.frame.columns
         ]
         ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-        ax.set(xlabel="Zero weights in this layer, all others whole", ylabel=self.metric)
-        ax.grid(alpha=0.25)
-        ax.legend(frameon=False)
-        self.ax_, self.figure_ = ax, ax.figure
+        finish(self, ax, "Zero weights in this layer, all others whole", self.metric)
         return self

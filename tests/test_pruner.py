@@ -6,6 +6,7 @@ import copy
 import pickle
 import warnings
 from dataclasses import FrozenInstanceError, is_dataclass
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -524,3 +525,11 @@ def test_a_large_offset_of_the_target_does_not_change_the_choice():
     near = EnsemblePruner(FrozenEstimator(forest), target_size=5).fit(X[120:], y[120:])
     far = EnsemblePruner(FrozenEstimator(moved), target_size=5).fit(X[120:], y[120:] + 1e8)
     assert set(far.selected_) == set(near.selected_)
+
+
+def test_one_call_takes_what_the_class_takes():
+    whole, call = (signature(made).parameters for made in (EnsemblePruner, prune))
+    assert set(call) - set(whole) == {"X", "y", "sample_weight"}
+    for name, parameter in whole.items():
+        assert call[name].default == parameter.default, name
+    assert list(EnsemblePruner._parameter_constraints) == list(whole)

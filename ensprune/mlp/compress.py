@@ -15,13 +15,13 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ensprune.mlp.network import (
+from .network import (
     check_is_mlp,
     check_weights_are_dense_and_finite,
     copy_network,
     layer_inputs,
 )
-from ensprune.mlp.neurons import remove_dead_neurons
+from .neurons import remove_dead_neurons
 
 STORAGES = ("auto", "dense", "csr")
 DTYPES = ("float64", "float32", "int8")

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import linalg
 from sklearn.utils import check_random_state
 
-from ensprune.arguments import named_array
+from ..arguments import named_array
 
 WEIGHT_CRITERIA = ("magnitude", "l2", "random", "taylor", "wanda", "obs")
 NEEDS_INPUTS = frozenset({"wanda", "obs"})

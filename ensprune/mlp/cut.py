@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.mlp.criteria import NEEDS_GRADIENTS, NEEDS_INPUTS, WEIGHT_CRITERIA, weight_scores
-from ensprune.mlp.layer import PrunedLayer, prune_layer
-from ensprune.mlp.network import (
+from .criteria import NEEDS_GRADIENTS, NEEDS_INPUTS, WEIGHT_CRITERIA, weight_scores
+from .layer import PrunedLayer, prune_layer
+from .network import (
     absolute_gradients,
     copy_network,
     deltas,
     hidden_activation,
     layer_inputs,
 )
-from ensprune.mlp.neurons import neuron_scores, remove_neurons
-from ensprune.mlp.schedules import schedule_fractions
-from ensprune.mlp.scopes import check_sparsity, erk_sparsities, masks_from_scores
+from .neurons import neuron_scores, remove_neurons
+from .schedules import schedule_fractions
+from .scopes import check_sparsity, erk_sparsities, masks_from_scores
 
 
 @dataclass(frozen=True)

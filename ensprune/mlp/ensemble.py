@@ -17,8 +17,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Bunch, check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ensprune.mlp.network import check_is_mlp
-from ensprune.mlp.pruner import MLPPruner
+from .network import check_is_mlp
+from .pruner import MLPPruner
 
 _BAGGING = BaggingClassifier | BaggingRegressor
 _VOTING = VotingClassifier | VotingRegressor

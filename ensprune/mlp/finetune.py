@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from ensprune.mlp.network import copy_network
+from .network import copy_network
 
 
 def finetune(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.mlp.solver import Outcome, add_variable, linear, minimise
+from .solver import Outcome, add_variable, linear, minimise
 
 # Binaries (weights) of one programme. Beyond this branch and bound closes no gap in minutes.
 L0_PROGRAM_MAX_WEIGHTS = 200

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
-from ensprune.mlp.solver import Outcome, add_variable, linear, minimise
+from .solver import Outcome, add_variable, linear, minimise
 
 # Entries of X (n_samples * n_in). One solve for one output neuron takes HiGHS tenths of a second at
 # this size, and from here on more than in proportion (benchmarks/mlp.py prints it); a search for a

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.arguments import named_array
-from ensprune.mlp.criteria import check_inputs, damped_hessian, weight_scores
-from ensprune.mlp.obs import obs_prune, reconstruct, refit_targets
-from ensprune.mlp.programs import solve as solve_programme
-from ensprune.mlp.scopes import check_sparsity, masks_from_scores
+from ..arguments import named_array
+from .criteria import check_inputs, damped_hessian, weight_scores
+from .obs import obs_prune, reconstruct, refit_targets
+from .programs import solve as solve_programme
+from .scopes import check_sparsity, masks_from_scores
 
 METHODS = ("rank", "l1_program", "l0_program")
 

@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 from sklearn.utils import check_random_state
 
-from ensprune.mlp.criteria import damped_hessian
-from ensprune.mlp.network import copy_network, hidden_activation, layer_inputs
+from .criteria import damped_hessian
+from .network import copy_network, hidden_activation, layer_inputs
 
 NEURON_CRITERIA = (
     "magnitude", "l2", "random", "taylor", "wanda", "obs", "activation", "group_lasso",

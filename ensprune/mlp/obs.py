@@ -10,8 +10,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy import linalg
 
-from ensprune.mlp.criteria import damped_hessian
-from ensprune.threads import one_blas_thread
+from ..threads import one_blas_thread
+from .criteria import damped_hessian
 
 
 def obs_eliminate(

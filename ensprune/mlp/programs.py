@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.mlp.l0_program import l0_program
-from ensprune.mlp.l1_program import l1_program
+from .l0_program import l0_program
+from .l1_program import l1_program
 
 
 def solve(

@@ -19,25 +19,25 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ensprune.arguments import as_scorer
-from ensprune.delegation import PredictsWithPruned
-from ensprune.mlp.cut import check_plan, cut_neurons, cut_weights
-from ensprune.mlp.finetune import finetune, train_from_start
-from ensprune.mlp.layer import METHODS, PrunedLayer
-from ensprune.mlp.network import (
+from ..arguments import as_scorer
+from ..delegation import PredictsWithPruned
+from ..replay import Replay
+from ..reporting import Judged, Reports
+from ..standard_error import error_on
+from ..whole import take_over, unfitted_twin
+from .cut import check_plan, cut_neurons, cut_weights
+from .finetune import finetune, train_from_start
+from .layer import METHODS, PrunedLayer
+from .network import (
     check_is_mlp,
     check_labels_known,
     check_weights_are_dense_and_finite,
     copy_network,
 )
-from ensprune.mlp.neurons import NEURON_CRITERIA
-from ensprune.mlp.path import SparsityPath, SparsityStep
-from ensprune.mlp.schedules import SCHEDULES
-from ensprune.mlp.scopes import SCOPES
-from ensprune.replay import Replay
-from ensprune.reporting import Judged, Reports
-from ensprune.standard_error import error_on
-from ensprune.whole import take_over, unfitted_twin
+from .neurons import NEURON_CRITERIA
+from .path import SparsityPath, SparsityStep
+from .schedules import SCHEDULES
+from .scopes import SCOPES
 
 
 class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):

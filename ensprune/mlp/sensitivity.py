@@ -13,9 +13,9 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ensprune.arguments import N_JOBS, RANDOM_STATE, as_scorer, labels_or_values
-from ensprune.mlp.criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
-from ensprune.mlp.network import (
+from ..arguments import N_JOBS, RANDOM_STATE, as_scorer, labels_or_values
+from .criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
+from .network import (
     absolute_gradients,
     check_is_mlp,
     check_labels_known,
@@ -24,7 +24,7 @@ from ensprune.mlp.network import (
     deltas,
     layer_inputs,
 )
-from ensprune.mlp.scopes import check_sparsity, masks_from_scores
+from .scopes import check_sparsity, masks_from_scores
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensprune.highs import quiet_highs
+from ..highs import quiet_highs
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """``ensprune prune``: what it writes is what the library returns."""
 
+import argparse
 import pickle
 import re
 import zipfile
+from inspect import signature
 from pathlib import Path
 
 import joblib
@@ -18,10 +20,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils._param_validation import StrOptions
 
 from ensprune import EnsemblePruner, prune
 from ensprune.cli.models import read_model
-from ensprune.cli.prune import SELECTORS
+from ensprune.cli.prune import SELECTORS, add_arguments
+from ensprune.refine import _registry as refinements
 from ensprune.selectors.base import _registry
 
 
@@ -232,6 +236,23 @@ def test_weights(folder, ensprune, hpc):
 
 def test_selectors_are_all_there_are():
     assert set(SELECTORS) == set(_registry)
+
+
+def test_options_are_the_pruner_s():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = {action.dest: action for action in parser._actions}
+    options["target_size"] = options.pop("size")
+    # A model file is fitted already, which leaves nothing to retrain.
+    asked = set(signature(EnsemblePruner).parameters) - {"estimator", "retrain", "memory_limit"}
+    assert asked <= set(options)
+    for name in asked - {"random_state", "verbose"}:  # 0, so that a call can be repeated; a flag
+        assert options[name].default == signature(EnsemblePruner).parameters[name].default, name
+    for name in ("cost", "validation"):
+        allowed = EnsemblePruner._parameter_constraints[name]
+        names = next(one.options for one in allowed if isinstance(one, StrOptions))
+        assert set(options[name].choices) == names
+    assert set(options["refine"].choices) == set(refinements)
 
 
 def test_verbose_says_what_is_done(folder, ensprune):

@@ -18,7 +18,7 @@ PATIENCE = 10
 _PROGRESS = 0.02
 # The relaxation is made smaller once so many of its members are settled.
 _SHRINK = 0.1
-# What the relaxations of sizes or nodes that wait may take together.
+# What the relaxations of sizes or nodes that wait may take together; one may be larger alone.
 MOST_BYTES = 1 << 29
 # Seconds for a step on n members, with a margin: n cubed times this.
 _STEP_SECONDS = 1e-9
@@ -103,17 +103,23 @@ def _worths(selection: Selection, prices: Prices) -> tuple[np.ndarray, float, fl
     """
     size, n = selection.size, len(selection.gram)
     matrix = selection.gram - prices.curvature
-    matrix += 0.5 * (prices.rows[:, None] - prices.rows[None, :])
+    apart = np.subtract.outer(prices.rows, prices.rows)
+    apart *= 0.5
+    matrix += apart
     for costs, toll in zip(selection.costs, prices.product):
         if toll.any():
             priced = np.outer(toll, costs)
-            matrix += 0.5 * (priced + priced.T)
+            np.add(priced, priced.T, out=apart)
+            apart *= 0.5
+            matrix += apart
+    del apart
     # The product rows' own terms, costs_i X_ii, are on the diagonal by now.
     diagonal = np.diag(matrix) + prices.linear @ selection.costs
     diagonal = diagonal - selection.budgets @ prices.product
     constant = -float(prices.linear @ selection.budgets)
     np.fill_diagonal(matrix, np.inf)
-    partners = np.partition(matrix, size - 2, axis=1)[:, : size - 1]
+    matrix.partition(size - 2, axis=1)
+    partners = matrix[:, : size - 1]
     largest = max(np.abs(diagonal).max(), np.diag(prices.curvature).max(), np.abs(partners).max())
     margin = 4 * np.finfo(np.float64).eps * (n + size) * size**2 * (largest + abs(constant) / size)
     return diagonal + partners.sum(axis=1), constant, float(margin)

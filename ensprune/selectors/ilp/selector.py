@@ -149,6 +149,10 @@ class ILPSelector(Selector):
     of the outputs: files of more than some 65,000 margins have neither, and the gap that is
     reported is to what no loss can be below.
 
+    The relaxations that wait in the quadratic formulations' search tree take half a gigabyte
+    together at most. A single one of n members takes some 70 n^2 bytes while it is worked on, under
+    a budget in other units than members 100 n^2: from 2,700 members on that alone is more.
+
     Bounds come without a solver first, and settle members; only what is left becomes a program.
     The quadratic formulations have a doubly non-negative relaxation and branching on it
     (:mod:`ensprune.selectors.ilp.bound`), for every size that a budget allows

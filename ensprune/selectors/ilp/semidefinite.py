@@ -189,8 +189,9 @@ class DoublyNonnegative:
         n = len(self._cost)
         count = len(self._families)
         rows = y[: n * count].reshape(count, n)
-        total = rows.T @ self._weights[self._families]
-        total = 0.5 * (total + total.T)
+        half = rows.T @ self._weights[self._families]
+        total = half + half.T
+        total *= 0.5
         diagonal = y[n * count :] @ self._weights - self._limits[self._families] @ rows
         total[np.diag_indices(n)] += diagonal
         return total
@@ -201,28 +202,41 @@ class DoublyNonnegative:
         return np.diag(self._x)
 
     def step(self) -> None:
-        """One round of alternating directions."""
+        """One round of alternating directions; few matrices of n x n are held at a time."""
         penalty = self._penalty
         missing = self._apply(self._x) - self._right
         missing[self._is_slack] += self._slack
-        dual = self._apply(self._cone + self._sign - self._cost)
+        apart = self._cone + self._sign
+        apart -= self._cost
+        dual = self._apply(apart)
         dual[self._is_slack] += self._slack_sign
         self._y = -scipy.linalg.cho_solve(self._factor, penalty * missing + dual)
-        rest = self._cost - self._adjoint(self._y)
-        self._sign = np.maximum(rest - self._cone - penalty * self._x, 0.0)
-        moved = rest - self._sign - penalty * self._x
-        values, vectors = np.linalg.eigh(moved)
+        rest = self._adjoint(self._y)
+        np.subtract(self._cost, rest, out=rest)
+        np.multiply(self._x, penalty, out=apart)
+        np.subtract(rest, self._cone, out=self._sign)
+        self._sign -= apart
+        np.maximum(self._sign, 0.0, out=self._sign)
+        rest -= self._sign
+        rest -= apart
+        del apart
+        values, vectors = np.linalg.eigh(rest)
         # Build the part of smaller rank, the other one is the difference.
-        negative = vectors[:, values < 0] * np.sqrt(-values[values < 0])
-        positive = vectors[:, values > 0] * np.sqrt(values[values > 0])
+        negative = vectors[:, values < 0]
+        negative *= np.sqrt(-values[values < 0])
+        positive = vectors[:, values > 0]
+        positive *= np.sqrt(values[values > 0])
+        del vectors
         if positive.shape[1] <= negative.shape[1]:
-            self._cone = positive @ positive.T
-            below = self._cone - moved
+            np.matmul(positive, positive.T, out=self._cone)
+            below = np.subtract(self._cone, rest, out=rest)
         else:
             below = negative @ negative.T
-            self._cone = moved + below
+            np.add(rest, below, out=self._cone)
         self._root = positive
-        self._x = (1 - _STEP) * self._x + _STEP / penalty * below
+        below *= _STEP / penalty
+        self._x *= 1 - _STEP
+        self._x += below
         away = -self._y[self._is_slack] - penalty * self._slack
         self._slack_sign = np.maximum(away, 0.0)
         new = (self._slack_sign - away) / penalty

@@ -85,8 +85,9 @@ def _check(options: Any) -> None:
 def _steps(options: Any) -> list[tuple[Any, Any]]:
     """A task and a family for each line of the table."""
     from ..comparison import families, family_of
+    from .features import text_columns
     from .models import read_model
-    from .tables import labelled, read_table, text_columns, without_target
+    from .tables import labelled, read_table, without_target
 
     known = {name.lower(): name for name in _FAMILIES}
     given = options.ensembles or list(_FAMILIES)

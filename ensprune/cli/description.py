@@ -12,8 +12,9 @@ import numpy as np
 from ..members import Members, open_members
 from ..members.wrappers import WrappedMembers
 from .errors import BadInput, one_line
+from .features import feature_names, n_features
 from .models import format_of
-from .tables import feature_names, n_features, shortened
+from .tables import shortened
 
 
 @dataclass(frozen=True)

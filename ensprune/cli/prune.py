@@ -145,9 +145,10 @@ def run(options: Any) -> None:
 
     from ..pruner import EnsemblePruner
     from .description import opened
+    from .features import text_columns
     from .files import check_target, write_all
     from .models import format_of, read_model, writer_of
-    from .tables import labelled, read_table, text_columns
+    from .tables import labelled, read_table
 
     _check_outputs(options)
     format_of(options.out)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xgboost
-from sklearn.base import BaseEstimator
 from sklearn.utils.fixes import parse_version
 
 from .errors import BadInput, one_line, reason
+from .features import feature_names, is_lightgbm, n_features, xgboost_categories
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _PARQUET = (".parquet", ".pq")
@@ -115,21 +114,6 @@ def read_table(
     return table
 
 
-def text_columns(model: Any) -> list[str]:
-    """Columns whose categories are text in a fitted encoder or an XGBoost model."""
-    found = []
-    for part in _inside(model):
-        names = getattr(part, "feature_names_in_", None)
-        categories = getattr(part, "categories_", None)
-        if names is None or not isinstance(categories, list) or len(names) != len(categories):
-            continue
-        found += [str(name) for name, known in zip(names, categories) if _is_text(known)]
-    for name, known in _xgboost_categories(model).items():
-        if known is not None and _is_text(known):
-            found.append(name)
-    return found
-
-
 def labelled(
     table: pd.DataFrame, path: Path, model: Any, target: str, weight: str | None = None
 ) -> Labelled:
@@ -208,38 +192,6 @@ def shortened(values: Sequence[Any]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def feature_names(model: Any) -> list[str] | None:
-    """Names of the columns that a fitted model wants; None if it knows only their number."""
-    if isinstance(model, xgboost.Booster):
-        return None if model.feature_names is None else list(model.feature_names)
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        names = _own_names(model)
-        # What CatBoost and LightGBM call the columns of an array.
-        if all(name in (str(i), f"Column_{i}") for i, name in enumerate(names)):
-            return None
-    return [str(name) for name in names]
-
-
-def n_features(model: Any) -> int | None:
-    """How many columns a fitted model wants."""
-    if isinstance(model, xgboost.Booster):
-        return model.num_features()
-    # CatBoost's own count is 0 once a model was saved.
-    return len(_own_names(model)) or getattr(model, "n_features_in_", None)
-
-
-def _own_names(model: Any) -> list[str]:
-    """Names that a CatBoost model or a LightGBM Booster keeps in its own way."""
-    if _is_lightgbm(model) and hasattr(model, "feature_name"):
-        return model.feature_name()
-    return list(getattr(model, "feature_names_", None) or [])
-
-
-def _is_lightgbm(model: Any) -> bool:
-    return type(model).__module__.startswith("lightgbm.")
-
-
 # --- columns -------------------------------------------------------------------------------------
 
 
@@ -273,7 +225,7 @@ def _rows(table: pd.DataFrame, path: Path, model: Any, target: str, weight: str 
 
 def _as_lightgbm_spells(table: pd.DataFrame, model: Any) -> pd.DataFrame:
     """The same table; for LightGBM, which writes a blank in a name as an underscore, with that."""
-    if not _is_lightgbm(model):
+    if not is_lightgbm(model):
         return table
     return table.rename(columns=lambda name: str(name).replace(" ", "_"))
 
@@ -289,7 +241,7 @@ def not_numeric(rows: pd.DataFrame) -> list[str]:
 
 def _with_categories(rows: pd.DataFrame, path: Path, model: Any) -> pd.DataFrame:
     """The same rows, with the categories of an XGBoost model numbered as it knows them."""
-    for name, known in _xgboost_categories(model).items():
+    for name, known in xgboost_categories(model).items():
         if isinstance(rows[name].dtype, pd.CategoricalDtype):
             continue
         if known is None:
@@ -308,39 +260,6 @@ def _with_categories(rows: pd.DataFrame, path: Path, model: Any) -> pd.DataFrame
         coded = [None if v is None else named[str(v)] for v in values]
         rows[name] = pd.Categorical(coded, categories=pd.Index(known))
     return rows
-
-
-def _xgboost_categories(model: Any) -> dict[str, np.ndarray | None]:
-    """Categorical columns of an XGBoost model with the categories it knows, None if it does not."""
-    if isinstance(model, xgboost.XGBModel):
-        model = model.get_booster()
-    if not isinstance(model, xgboost.Booster) or not model.feature_types:
-        return {}
-    names = model.feature_names or []
-    wanted = [name for name, kind in zip(names, model.feature_types) if kind == "c"]
-    known: dict[str, Any] = dict.fromkeys(wanted)
-    if wanted and hasattr(model, "get_categories"):  # since XGBoost 3.1
-        stored = model.get_categories(export_to_arrow=True).to_arrow()
-        known |= {name: values.to_numpy(False) for name, values in stored if values is not None}
-    return known
-
-
-def _inside(model: Any) -> Iterator[BaseEstimator]:
-    """A fitted estimator and those inside it, through steps, transformers and members."""
-    waiting, seen = [model], set()
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list | tuple):
-            waiting += part
-        elif isinstance(part, BaseEstimator) and id(part) not in seen:
-            seen.add(id(part))
-            yield part
-            waiting += vars(part).values()
-
-
-def _is_text(categories: Any) -> bool:
-    values = [v for v in np.asarray(categories, dtype=object) if isinstance(v, str)]
-    return len(values) > 0
 
 
 # --- labels --------------------------------------------------------------------------------------

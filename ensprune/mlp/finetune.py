@@ -164,3 +164,28 @@ def _batch_worker(net: Any) -> Any:
     for rows_have_names in ("feature_names_in_", "_optimizer"):
         worker.__dict__.pop(rows_have_names, None)
     return worker
+
+
+def rewound(net: Any, early: Any, masks: list[np.ndarray], by_neuron: bool) -> Any:
+    """Return `net` with the weights that `early` had in the places that are left.
+
+    Parameters
+    ----------
+    net : MLPClassifier or MLPRegressor
+        Pruned.
+    early : MLPClassifier or MLPRegressor
+        The full network as it was, see :func:`train_from_start`.
+    masks : list of ndarray of bool
+        What is left: weights, or with `by_neuron` hidden neurons.
+    """
+    back = copy_network(net)
+    if not by_neuron:
+        back.coefs_ = [np.where(m, W, 0).astype(W.dtype) for m, W in zip(masks, early.coefs_)]
+        back.intercepts_ = [b.copy() for b in early.intercepts_]
+        return back
+    everything = np.ones(early.coefs_[0].shape[0], dtype=bool)
+    outputs = np.ones(early.coefs_[-1].shape[1], dtype=bool)
+    kept = [everything, *masks, outputs]
+    back.coefs_ = [W[np.ix_(kept[i], kept[i + 1])].copy() for i, W in enumerate(early.coefs_)]
+    back.intercepts_ = [b[kept[i + 1]].copy() for i, b in enumerate(early.intercepts_)]
+    return back

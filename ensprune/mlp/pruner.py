@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -26,7 +25,8 @@ from ..reporting import Judged, Reports
 from ..standard_error import error_on
 from ..whole import take_over, unfitted_twin
 from .cut import check_plan, cut_neurons, cut_weights
-from .finetune import finetune, train_from_start
+from .finetune import finetune, rewound, train_from_start
+from .holdout import hold_out
 from .layer import METHODS, PrunedLayer
 from .network import (
     check_is_mlp,
@@ -268,7 +268,10 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
             target = column_or_1d(target, warn=True)
         rng = check_random_state(self.random_state)
         X_fit = X if hasattr(X, "shape") else rows
-        train, held = self._split(target, is_classifier(base), X_val, y_val, rng)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together or not at all.")
+        share = self.validation if X_val is None else None
+        train, held = hold_out(target, share, is_classifier(base), rng)
         if X_val is not None:
             held_X, held_y = X_val, y_val
         else:
@@ -297,32 +300,6 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         )
         role = "trained" if X_val is None and len(held) == len(target) else "held out"
         self._judged = Judged.on(held_X, role, se_full, se_pruned)
-
-    def _split(self, y, stratify, X_val, y_val, rng):
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together or not at all.")
-        everything = np.arange(len(y))
-        if X_val is not None or self.validation is None:
-            return everything, everything
-        labels = y if stratify and y.ndim == 1 else None
-        if labels is not None:
-            counts = np.unique(labels, return_counts=True)[1]
-            n_held = int(np.ceil(self.validation * len(y)))
-            if counts.min() < 2 or n_held < len(counts) or len(y) - n_held < len(counts):
-                labels = None  # too few of a class to have it on both sides
-        if labels is None and stratify and y.ndim == 1:
-            # Every class must be trained on: hold out only rows whose class has another row left.
-            first = np.unique(y, return_index=True)[1]
-            spare = np.setdiff1d(everything, first)
-            n_held = min(int(np.ceil(self.validation * len(y))), len(spare))
-            if n_held == 0:
-                return everything, everything
-            held = np.sort(rng.choice(spare, n_held, replace=False))
-            return np.setdiff1d(everything, held), held
-        n_held = max(2, int(np.ceil(self.validation * len(y))))  # R2 needs two rows
-        if len(y) < n_held + 2:
-            return everything, everything
-        return train_test_split(everything, test_size=n_held, stratify=labels, random_state=rng)
 
     def _scorer(self, network):
         # By name, what the networks' own `score` is.
@@ -355,7 +332,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
                 held_masks = masks
             score_cut = float(score(net, X_val, y_val))
             if early is not None:
-                net = _rewound(net, early, masks, by_neuron)
+                net = rewound(net, early, masks, by_neuron)
             net = finetune(
                 net, X, y, held_masks, int(epochs[step]), rng,
                 self.finetune_learning_rate, decay=step == len(fractions) - 1,
@@ -386,18 +363,3 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
 
 def _n_weights(net: Any) -> int:
     return int(sum(np.count_nonzero(W) for W in net.coefs_))
-
-
-def _rewound(net: Any, early: Any, masks: list[np.ndarray], by_neuron: bool) -> Any:
-    """Return `net` with the weights that `early` had in the places that are left."""
-    rewound = copy_network(net)
-    if not by_neuron:
-        rewound.coefs_ = [np.where(m, W, 0).astype(W.dtype) for m, W in zip(masks, early.coefs_)]
-        rewound.intercepts_ = [b.copy() for b in early.intercepts_]
-        return rewound
-    everything = np.ones(early.coefs_[0].shape[0], dtype=bool)
-    outputs = np.ones(early.coefs_[-1].shape[1], dtype=bool)
-    kept = [everything, *masks, outputs]
-    rewound.coefs_ = [W[np.ix_(kept[i], kept[i + 1])].copy() for i, W in enumerate(early.coefs_)]
-    rewound.intercepts_ = [b[kept[i + 1]].copy() for i, b in enumerate(early.intercepts_)]
-    return rewound

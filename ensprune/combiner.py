@@ -20,6 +20,16 @@ _FLOAT64 = np.dtype(np.float64)
 
 Indices = Sequence[int] | np.ndarray
 
+_IN_WORDS = {
+    "mean": "an average",
+    "vote": "a weighted vote",
+    "sum": "a sum",
+    "median": "a weighted median",
+    "meta": "a final estimator",
+    "calibrated": "calibrators",
+    "nested": "an ensemble of ensembles",
+}
+
 
 class Combiner(ABC):
     """How outputs ``(n_members, n_outputs, n_samples)`` become a prediction.
@@ -74,6 +84,11 @@ class Combiner(ABC):
     def on_rows(self, rows: np.ndarray) -> Combiner:
         """The combiner for some of the samples it was bound to."""
         return self
+
+    @property
+    def in_words(self) -> str:
+        """What combines the members, for messages."""
+        return _IN_WORDS.get(self.kind, self.kind)
 
     @property
     def has_proba(self) -> bool:
@@ -235,7 +250,7 @@ def affine(combiner: Combiner) -> LinearCombiner:
         If it is not.
     """
     if not combiner.linear:
-        raise TypeError(f"{type(combiner).__name__} is no affine function of members' outputs")
+        raise TypeError(f"{combiner.in_words} is no affine function of members' outputs")
     return cast(LinearCombiner, combiner)
 
 

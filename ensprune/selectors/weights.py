@@ -104,8 +104,8 @@ class WeightSelector(Selector):
             raise ValueError(f"loss={self.loss!r} is unknown; give 'squared' or 'log_loss'")
         if not combiner.linear:
             raise ValueError(
-                "WeightSelector weighs the members of an average, and these are combined by a "
-                f"{type(combiner).__name__}; use selector='greedy'"
+                "WeightSelector weighs the members of an average, and these are combined by "
+                f"{combiner.in_words}; use selector='greedy'"
             )
         if not combiner.averages:
             raise ValueError(

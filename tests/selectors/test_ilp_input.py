@@ -101,7 +101,7 @@ def test_formulations_and_ensembles_that_do_not_go_together():
     sums = replace(regression, combiner=LinearCombiner("sum", Identity(), None, 9))
     refused("sums its stages.*selector='greedy'", sums)
     median = replace(regression, combiner=MedianCombiner(Identity(), np.ones(9)))
-    refused("averaged, not combined by a MedianCombiner", median)
+    refused("averaged, not combined by a weighted median", median)
 
 
 def test_solver_that_is_not_installed(monkeypatch):

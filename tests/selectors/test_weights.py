@@ -240,7 +240,7 @@ def test_a_weighted_forest_is_read_back_with_its_weights():
             lambda: StackingRegressor(
                 [("a", LinearRegression()), ("b", RandomForestRegressor(3))], LinearRegression()
             ),
-            "combined by a MetaCombiner",
+            "combined by a final estimator",
         ),
     ],
 )

@@ -264,8 +264,8 @@ class ILPSelector(Selector):
         combiner: Any = problem.combiner
         if not combiner.linear:
             raise ValueError(
-                f"ILPSelector needs members that are averaged, not combined by a "
-                f"{type(combiner).__name__}; give selector='greedy'"
+                "ILPSelector needs members that are averaged, not combined by "
+                f"{combiner.in_words}; give selector='greedy'"
             )
         if combiner.kind == "sum":
             raise ValueError(

@@ -96,7 +96,7 @@ def row_weights(given: Any, X: Any, name: str) -> np.ndarray:
     return weight
 
 
-def values_of(y: np.ndarray, name: str = "y") -> np.ndarray:
+def values_of(y: np.ndarray) -> np.ndarray:
     """Target values of a regressor as float64.
 
     Raises
@@ -107,7 +107,7 @@ def values_of(y: np.ndarray, name: str = "y") -> np.ndarray:
     try:
         return np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers for a regressor: {error}") from error
+        raise ValueError(f"y must hold numbers for a regressor: {error}") from error
 
 
 def named_array(given: Any, name: str, **options: Any) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from .codes import one_hot
 from .objectives.base import class_positions, is_standard
 from .replay import Replay
 
@@ -28,13 +28,13 @@ _AVERAGES = (
 )
 
 
-def is_average(scorer: Callable[..., float]) -> bool:
+def is_average(scorer: Any) -> bool:
     """Whether the score is, up to its sign, the mean of :func:`sample_losses`."""
     metric = getattr(scorer, "_score_func", None)
-    return metric in _AVERAGES and not scorer._kwargs and is_standard(scorer)  # type: ignore[attr-defined]
+    return metric in _AVERAGES and not scorer._kwargs and is_standard(scorer)
 
 
-def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray) -> Any:
+def sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> Any:
     """What each sample adds to the metric, or to the mean that the metric is a function of.
 
     Parameters
@@ -52,7 +52,7 @@ def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray
         scores. None for other metrics, and for these with options or a sign of their own.
     """
     metric = getattr(scorer, "_score_func", None)
-    if not is_standard(scorer) or scorer._kwargs:  # type: ignore[attr-defined]
+    if not is_standard(scorer) or scorer._kwargs:
         return None
     if metric is accuracy_score:
         return np.asarray(estimator.predict_ != y, dtype=np.float64)
@@ -66,13 +66,13 @@ def sample_losses(scorer: Callable[..., float], estimator: Replay, y: np.ndarray
         if metric is log_loss:
             eps = np.finfo(estimator.predict_proba_.dtype).eps
             return -np.log(np.clip(proba[np.arange(len(y)), labels], eps, 1 - eps))
-        hot = labels[:, None] == np.arange(proba.shape[1])
+        hot = one_hot(labels, proba.shape[1]).T
         return ((proba - hot) ** 2).sum(axis=1) * (0.5 if proba.shape[1] == 2 else 1.0)
     return None
 
 
 def quick_score(
-    scorer: Callable[..., float],
+    scorer: Any,
     estimator: Replay,
     y: np.ndarray,
     sample_weight: Any = None,
@@ -108,12 +108,10 @@ def quick_score(
         return None
     if metric is accuracy_score:
         losses = 1.0 - losses
-    return float(scorer._sign * np.average(losses, weights=sample_weight))  # type: ignore[attr-defined]
+    return float(scorer._sign * np.average(losses, weights=sample_weight))
 
 
-def worst_difference(
-    scorer: Callable[..., float], full: Replay, pruned: Replay, y: np.ndarray
-) -> float:
+def worst_difference(scorer: Any, full: Replay, pruned: Replay, y: np.ndarray) -> float:
     """The largest loss of ``pruned`` over ``full`` that a sample could have had.
 
     For 0-1 losses it is 1. Else it is the maximum over the samples' predictions, each under every

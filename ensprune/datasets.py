@@ -157,7 +157,10 @@ _LEVELS: Mapping[str, Mapping[str, list[str]]] = {
 
 
 def _load(filename: str, return_X_y: bool, as_frame: bool) -> Any:
-    with _file(filename).open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as lines:
+    with (
+        packaged(filename).open("rb") as packed,
+        gzip.open(packed, "rt", encoding="utf-8") as lines,
+    ):
         frame = pd.read_csv(lines)
     target_name = frame.columns[-1]
     categorical = [
@@ -191,7 +194,7 @@ def _load(filename: str, return_X_y: bool, as_frame: bool) -> Any:
     )
 
 
-def _file(name: str) -> Traversable:
+def packaged(name: str) -> Traversable:
     """A file of the tables' folder: in the installed package, else in the checkout."""
     try:
         installed = resources.files(_PACKAGE) / name
@@ -204,5 +207,5 @@ def _file(name: str) -> Traversable:
 
 def _description(filename: str) -> str:
     """The file's section of the README."""
-    sections = _file("README.md").read_text(encoding="utf-8").split("\n## ")
+    sections = packaged("README.md").read_text(encoding="utf-8").split("\n## ")
     return next(section for section in sections if section.startswith(filename)).strip()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
-from typing import Any
-
 import numpy as np
+
+from .datasets import packaged
 
 FILE_NAME = "fashion_mnist_10k.npz"
 CLASSES = (
@@ -41,20 +39,8 @@ def load_fashion_mnist() -> tuple[np.ndarray, np.ndarray]:
     Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms, 2017.
     """
-    with _path().open("rb") as stream, np.load(stream) as file:
+    found = packaged(FILE_NAME)
+    if not found.is_file():
+        raise FileNotFoundError(f"{FILE_NAME} is neither installed with ensprune nor at {found}.")
+    with found.open("rb") as stream, np.load(stream) as file:
         return file["X"], file["y"]
-
-
-def _path() -> Any:
-    try:
-        installed = resources.files("ensprune._datasets") / FILE_NAME
-        if installed.is_file():
-            return installed
-    except ModuleNotFoundError:
-        pass
-    checkout = Path(__file__).resolve().parents[1] / "datasets" / FILE_NAME
-    if not checkout.is_file():
-        raise FileNotFoundError(
-            f"{FILE_NAME} is neither installed with ensprune nor at {checkout.parent}."
-        )
-    return checkout

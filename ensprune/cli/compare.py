@@ -107,7 +107,7 @@ def _steps(options: Any) -> list[tuple[Any, Any]]:
             continue
         path = Path(one)
         model = read_model(path, trust_pickle=options.trust_pickle, trusted=options.trust)
-        _check_parameters(model, path)
+        _check_keeps_parameters(path)
         try:
             family = family_of(model, path.stem, options.seed)
         except TypeError as error:
@@ -119,7 +119,7 @@ def _steps(options: Any) -> list[tuple[Any, Any]]:
     return steps
 
 
-def _check_parameters(model: Any, path: Path) -> None:
+def _check_keeps_parameters(path: Path) -> None:
     from .models import format_of
 
     if format_of(path) == "xgboost":

@@ -22,6 +22,7 @@ from .families import Family, Judge
 COMPETITORS = ("full", "pruned", "first K", "random K", "retrained")
 
 _DRAWS = 5
+_REPEATS = 3  # of each timed call
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,10 @@ def _validation_judge(task: Task, seed: int) -> Judge:
     return judge
 
 
-def _predict_seconds(fitted: Sequence[Any], X: Any, repeats: int = 3) -> list[float]:
+def _predict_seconds(fitted: Sequence[Any], X: Any) -> list[float]:
     """Median seconds per call of ``predict``, taking turns so that all meet the same weather."""
     taken: list[list[float]] = [[] for _ in fitted]
-    for _ in range(repeats):
+    for _ in range(_REPEATS):
         for times, estimator in zip(taken, fitted, strict=True):
             start = time.perf_counter()
             estimator.predict(X)

@@ -6,6 +6,7 @@ import numbers
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
@@ -194,7 +195,5 @@ def _stacked(parts: list[Any], rows: np.ndarray) -> Any:
     if len(parts) == 1:
         return _safe_indexing(parts[0], rows)
     if hasattr(parts[0], "iloc"):
-        import pandas as pd
-
         return pd.concat(parts, ignore_index=True).iloc[rows]
     return np.concatenate([np.asarray(part) for part in parts])[rows]

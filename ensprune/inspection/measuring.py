@@ -41,8 +41,8 @@ def seconds_to_predict(estimators: Sequence[Any], X: Any, n_rows: int) -> list[f
     """Seconds that ``predict`` of each estimator takes: the best of some turns on the same rows.
 
     The best, since all that is slower is the rest of the machine at work, and it gets in the way of
-    a longer call more often. Rows are never used twice within a batch, and single rows change from turn to turn: what was
-    predicted just before is faster to predict again.
+    a longer call more often. Rows are never used twice within a batch, and single rows change from
+    turn to turn: what was predicted just before is faster to predict again.
 
     Parameters
     ----------

@@ -120,7 +120,8 @@ class MetaCombiner(Combiner):
         if computed or not (hasattr(self.final, "coef_") and hasattr(self.final, "intercept_")):
             raise ValueError(
                 f"the final estimator {type(self.final).__name__} is not linear, or keeps no "
-                "coefficients that can be cut: cutting base learners means refitting it, which needs the training data; prune while fitting "
+                "coefficients that can be cut: cutting base learners means refitting it, which "
+                "needs the training data; prune while fitting "
                 "(EnsemblePruner(stacking).fit(X, y)), or give the rows to "
                 "Members.set_training_data"
             )

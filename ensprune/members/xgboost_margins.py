@@ -131,7 +131,8 @@ def side_by_side(fill: Callable[[slice], None], batches: Sequence[slice], thread
                 raise
 
     if threads < 2:
-        return work()
+        work()
+        return
     _free_waiting_threads()
     with ThreadPoolExecutor(threads - 1) as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]

@@ -145,12 +145,14 @@ def trees_of(model: dict[str, Any]) -> dict[str, Any]:
     return booster.get("gbtree", booster)["model"]
 
 
-def tree_weights(model: dict[str, Any]) -> list[float]:
-    """What the leaf values of each tree are multiplied by: dart's weights, else ones."""
-    for holder in (model["learner"]["gradient_booster"], trees_of(model)):
+def tree_weights(model: dict[str, Any]) -> np.ndarray:
+    """What the leaf values of each tree are multiplied by: dart's weights, else ones; (n_trees,)."""
+    ensemble = trees_of(model)
+    for holder in (model["learner"]["gradient_booster"], ensemble):
         if "weight_drop" in holder:
-            return [float(weight) for weight in holder["weight_drop"]]
-    return [1.0] * len(trees_of(model)["trees"])
+            # In the precision that dart predicts in.
+            return np.asarray(holder["weight_drop"], dtype=np.float32).astype(np.float64)
+    return np.ones(len(ensemble["trees"]))
 
 
 def cut(
@@ -309,7 +311,7 @@ def tree_nodes(model: dict[str, Any]) -> list[TreeNodes]:
     Values, shape (n_nodes, 1), have dart's ``weight_drop`` in them.
     """
     result = []
-    for tree, factor in zip(trees_of(model)["trees"], _drops(model), strict=True):
+    for tree, factor in zip(trees_of(model)["trees"], tree_weights(model), strict=True):
         values = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
         result.append(
             TreeNodes(
@@ -340,15 +342,6 @@ def with_leaf_values(model: dict[str, Any], values: Sequence[np.ndarray]) -> dic
         if "weight_drop" in holder:
             holder["weight_drop"] = [1.0] * len(values)
     return result
-
-
-def _drops(model: dict[str, Any]) -> np.ndarray:
-    """Factors that dart predicts with, shape (n_trees,); ones for a gbtree."""
-    ensemble = trees_of(model)
-    for holder in (model["learner"]["gradient_booster"], ensemble):
-        if "weight_drop" in holder:
-            return np.asarray(holder["weight_drop"], dtype=np.float32).astype(np.float64)
-    return np.ones(len(ensemble["trees"]))
 
 
 def _with_values(tree: dict[str, Any], own: np.ndarray) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from .neurons import remove_dead_neurons
 STORAGES = ("auto", "dense", "csr")
 DTYPES = ("float64", "float32", "int8")
 
+_REPEATS = 5  # of each timed product
+
 
 class _Call:
     """Pickles as the result of ``function(*arguments)``."""
@@ -197,10 +199,10 @@ def _csr_bytes(csr: Any, dtype: str | None) -> int:
     return csr.nnz * per_weight + (csr.shape[0] + 1) * start_bytes
 
 
-def _seconds(A: np.ndarray, W: Any, repeats: int = 5) -> float:
+def _seconds(A: np.ndarray, W: Any) -> float:
     """Return the fastest of a few products ``A @ W``."""
     best = np.inf
-    for _ in range(repeats):
+    for _ in range(_REPEATS):
         start = time.perf_counter()
         A @ W
         best = min(best, time.perf_counter() - start)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ from .solver import Outcome, add_variable, linear, minimise
 # not depend on the number of rows.
 L1_PROGRAM_MAX_ENTRIES = 50_000
 _ZERO = 1e-7  # HiGHS's feasibility tolerance: smaller weights are zero
+
+# Weights, bias and what was proven of one output neuron, and what finds them.
+_Found = tuple[np.ndarray, float, Outcome]
+_Neuron = Callable[..., _Found]
 
 
 def l1_program(
@@ -79,13 +85,14 @@ def l1_program(
     n_in, n_out = W.shape
     by_programme = X.size <= L1_PROGRAM_MAX_ENTRIES
     n_keep = None if sparsity is None else n_in - int(np.floor(sparsity * n_in + 1e-9))
-    neuron = _l1_neuron if by_programme else _lasso_neuron
-    share = time_limit / n_out
+    neuron: _Neuron = _lasso_neuron
+    if by_programme:
+        neuron = partial(_l1_neuron, time_limit=time_limit / n_out)
     with warnings.catch_warnings():
         # Set here, once: filters are process-wide and must not be changed from several threads.
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(neuron)(X, target[:, j], W[:, j], n_keep, epsilon, relu, intercept, share)
+            delayed(neuron)(X, target[:, j], W[:, j], n_keep, epsilon, relu, intercept)
             for j in range(n_out)
         )
     coef = np.column_stack([w for w, _, _ in found])
@@ -104,11 +111,21 @@ def l1_program(
     return coef, bias, {**vars(total), "gap": total.gap}
 
 
-def _l1_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
+def _l1_neuron(
+    X: np.ndarray,
+    z: np.ndarray,
+    w_dense: np.ndarray,
+    n_keep: int | None,
+    epsilon: float | None,
+    relu: bool,
+    intercept: bool,
+    time_limit: float,
+) -> _Found:
+    """By linear programmes: one for a given epsilon, a bisection for a number of weights."""
     started = time.monotonic()
     scale = z.std() or 1.0
 
-    def programme(eps):
+    def programme(eps: float) -> tuple[np.ndarray | None, float, Outcome]:
         left = time_limit - (time.monotonic() - started)
         return solve_neuron(X, z, eps * scale, relu, intercept, left)
 
@@ -121,6 +138,7 @@ def _l1_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
         if w is None:  # out of time: the dense weights
             return w_dense, (z - X @ w_dense).mean() if intercept else 0.0, outcome
         return w, b, Outcome("relaxed", outcome.objective, outcome.bound) if relaxed else outcome
+    assert n_keep is not None
     low, high = 0.0, 1.0
     best: tuple[np.ndarray, Outcome] | None = None
     while best is None or high - low > 0.02 * high:
@@ -174,7 +192,16 @@ def solve_neuron(
     return found, float(terms[-1].varValue) if intercept else 0.0, outcome
 
 
-def _lasso_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
+def _lasso_neuron(
+    X: np.ndarray,
+    z: np.ndarray,
+    w_dense: np.ndarray,
+    n_keep: int | None,
+    epsilon: float | None,
+    relu: bool,
+    intercept: bool,
+) -> _Found:
+    """By coordinate descent: the sparsest point of the lasso path that is dense enough."""
     mean_x, mean_z = (X.mean(axis=0), z.mean()) if intercept else (np.zeros(X.shape[1]), 0.0)
     A, t = X - mean_x, z - mean_z
     entry = float(np.abs(A.T @ t).max()) / len(t) or 1.0  # the penalty that leaves nothing
@@ -188,6 +215,7 @@ def _lasso_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
         if not len(chosen):
             chosen = np.argsort(-np.abs(w_dense) * X.std(axis=0), kind="stable")[:n_keep]
         return *_least_squares(X, z, chosen, intercept), Outcome("optimal", np.nan, np.nan)
+    assert epsilon is not None
     outputs = A @ coefs + mean_z
     aim = z[:, None]
     if relu:
@@ -198,9 +226,12 @@ def _lasso_neuron(X, z, w_dense, n_keep, epsilon, relu, intercept, time_limit):
     return w, mean_z - mean_x @ w if intercept else 0.0, Outcome("optimal", np.nan, np.nan)
 
 
-def _least_squares(X, z, chosen, intercept):
+def _least_squares(
+    X: np.ndarray, z: np.ndarray, chosen: np.ndarray, intercept: bool
+) -> tuple[np.ndarray, float]:
+    """Weights of the chosen inputs, zero elsewhere, and the bias that come closest to ``z``."""
     w = np.zeros(X.shape[1])
     mean_x, mean_z = (X.mean(axis=0), z.mean()) if intercept else (np.zeros(X.shape[1]), 0.0)
     A = X[:, chosen] - mean_x[chosen]
     w[chosen] = np.linalg.lstsq(A, z - mean_z, rcond=1e-8)[0]
-    return w, mean_z - mean_x @ w if intercept else 0.0
+    return w, float(mean_z - mean_x @ w) if intercept else 0.0

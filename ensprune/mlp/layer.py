@@ -203,11 +203,16 @@ def prune_layer(
 
     error = float("nan")
     if X is not None:
-        spread = np.linalg.norm(goal - goal.mean(axis=0))
-        difference = np.linalg.norm(goal - X @ new_W - (0.0 if new_bias is None else new_bias))
-        error = float(difference / spread) if spread > 0 else float(difference > 0)
+        error = _error(goal, X @ new_W + (0.0 if new_bias is None else new_bias))
     zeros = float(1 - np.count_nonzero(keep) / keep.size)
     return PrunedLayer(new_W, new_bias, keep, zeros, error, **proof)
+
+
+def _error(goal: np.ndarray, outputs: np.ndarray) -> float:
+    """How far outputs are from what they should be, relative to how far that spreads."""
+    spread = np.linalg.norm(goal - goal.mean(axis=0))
+    difference = np.linalg.norm(goal - outputs)
+    return float(difference / spread) if spread > 0 else float(difference > 0)
 
 
 def _count_zeros(W: np.ndarray, sparsity: float | None) -> int:

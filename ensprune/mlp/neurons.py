@@ -19,6 +19,9 @@ NEURON_CRITERIA = (
     "magnitude", "l2", "random", "taylor", "wanda", "obs", "activation", "group_lasso",
 )  # fmt: skip
 
+# Penalties on the group-lasso path.
+_N_ALPHAS = 30
+
 
 def neuron_scores(
     W_in: np.ndarray,
@@ -105,7 +108,7 @@ def neuron_scores(
     return _group_lasso_scores(centred, centred @ W_out)
 
 
-def _group_lasso_scores(A: np.ndarray, Z: np.ndarray, n_alphas: int = 30) -> np.ndarray:
+def _group_lasso_scores(A: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Largest penalty at which each column of `A` is used to rebuild `Z`; smaller if later."""
     n_samples = len(A)
     # The objective depends on A and Z through their inner products only; QR makes rows few.
@@ -115,12 +118,12 @@ def _group_lasso_scores(A: np.ndarray, Z: np.ndarray, n_alphas: int = 30) -> np.
     entry = np.linalg.norm(A.T @ Z, axis=1).max() / len(R)
     if entry == 0:
         return np.zeros(A.shape[1])
-    alphas = np.geomspace(entry, entry * 1e-3, n_alphas)
+    alphas = np.geomspace(entry, entry * 1e-3, _N_ALPHAS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # late, dense parts do not matter
         _, coefs, _ = enet_path(A, Z, l1_ratio=1.0, alphas=alphas, max_iter=200, tol=1e-3)
     norms = np.linalg.norm(coefs, axis=0)  # (n_neurons, n_alphas)
-    first = np.where((norms > 0).any(axis=1), (norms > 0).argmax(axis=1), n_alphas - 1)
+    first = np.where((norms > 0).any(axis=1), (norms > 0).argmax(axis=1), _N_ALPHAS - 1)
     # Neurons of the same step are told apart by their norm there, within the step.
     share = norms[np.arange(len(first)), first]
     step = alphas[0] / alphas[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import mean_absolute_error
 
-from .base import register_objective
+from .base import register_objective, regresses
 from .running import LinearObjective
 
 
@@ -18,4 +18,4 @@ class AbsoluteError(LinearObjective):
         return -np.abs(difference, out=difference)
 
 
-register_objective(mean_absolute_error, AbsoluteError, lambda c: c.linear and c.classes is None)
+register_objective(mean_absolute_error, AbsoluteError, regresses)

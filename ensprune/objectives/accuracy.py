@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from ..combiner import Combiner
 from ..link import Logistic
-from .base import register_objective
+from .base import classifies, register_objective
 from .margins import Margins
 from .ties import OfLabels
 
@@ -82,9 +81,5 @@ class Accuracy(OfLabels):
         return ~wrong
 
 
-def _classifies(combiner: Combiner) -> bool:
-    return combiner.linear and combiner.classes is not None
-
-
-register_objective(accuracy_score, Accuracy, _classifies)
-register_objective(balanced_accuracy_score, lambda: Accuracy(balanced=True), _classifies)
+register_objective(accuracy_score, Accuracy, classifies)
+register_objective(balanced_accuracy_score, lambda: Accuracy(balanced=True), classifies)

@@ -170,7 +170,7 @@ class _Registry:
     def __init__(self) -> None:
         self._entries: dict[Any, list[tuple[Callable[[Combiner], bool], Factory]]] = {}
         # Whatever the keyword arguments.
-        self._of_labels: dict[Any, tuple[Callable[[Combiner], bool], Callable[..., Objective]]] = {}
+        self._of_labels: dict[Any, Callable[..., Objective]] = {}
 
     def add(
         self,
@@ -187,19 +187,16 @@ class _Registry:
         for applies, factory in self._entries.get(_key(scorer), ()):
             if applies(combiner):
                 return factory
-        if scorer._score_func in self._of_labels and scorer._response_method == "predict":
-            applies, of_scorer = self._of_labels[scorer._score_func]
-            if applies(combiner):
-                return partial(of_scorer, scorer)
+        of_scorer = self._of_labels.get(scorer._score_func)
+        asks_labels = scorer._response_method == "predict"
+        if of_scorer is not None and asks_labels and classifies(combiner):
+            return partial(of_scorer, scorer)
         return None
 
     def add_of_labels(
-        self,
-        metric: Callable[..., float],
-        factory: Callable[..., Objective],
-        applies: Callable[[Combiner], bool],
+        self, metric: Callable[..., float], factory: Callable[..., Objective]
     ) -> None:
-        self._of_labels[metric] = applies, factory
+        self._of_labels[metric] = factory
 
 
 def _frozen(kwargs: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -256,9 +253,10 @@ def register_objective(
 def register_label_metric(
     metric: Callable[..., float],
     factory: Callable[..., Objective],
-    applies: Callable[[Combiner], bool] = lambda c: c.linear and c.classes is not None,
 ) -> None:
     """Give a metric of predicted labels a fast form for any keyword arguments.
+
+    It is taken for affine combiners of classifiers.
 
     Parameters
     ----------
@@ -266,10 +264,18 @@ def register_label_metric(
         The metric function that scorers wrap, such as ``sklearn.metrics.f1_score``.
     factory : callable
         ``factory(scorer)`` returns a new objective.
-    applies : callable, default=affine combiners of classifiers
-        ``applies(combiner)`` says whether the fast form is exact for that combiner.
     """
-    _registry.add_of_labels(metric, factory, applies)
+    _registry.add_of_labels(metric, factory)
+
+
+def regresses(combiner: Combiner) -> bool:
+    """Whether it is an affine combiner of a regressor."""
+    return combiner.linear and combiner.classes is None
+
+
+def classifies(combiner: Combiner) -> bool:
+    """Whether it is an affine combiner of a classifier."""
+    return combiner.linear and combiner.classes is not None
 
 
 def default_scorer(combiner: Combiner) -> Any:

@@ -16,8 +16,7 @@ from sklearn.metrics import (
     root_mean_squared_log_error,
 )
 
-from ..combiner import Combiner
-from .base import register_objective
+from .base import register_objective, regresses
 from .running import LinearObjective
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -67,17 +66,13 @@ def _gamma(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.where((y > 0) & (predicted > 0), deviance, np.nan)
 
 
-def _regresses(combiner: Combiner) -> bool:
-    return combiner.linear and combiner.classes is None
-
-
 for _metric, _loss in (
     (mean_absolute_percentage_error, _percentage),
     (mean_squared_log_error, _squared_log),
     (mean_poisson_deviance, _poisson),
     (mean_gamma_deviance, _gamma),
 ):
-    register_objective(_metric, partial(MeanLoss, _loss), _regresses)
+    register_objective(_metric, partial(MeanLoss, _loss), regresses)
 register_objective(
-    root_mean_squared_log_error, partial(MeanLoss, _squared_log, root=True), _regresses
+    root_mean_squared_log_error, partial(MeanLoss, _squared_log, root=True), regresses
 )

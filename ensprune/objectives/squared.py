@@ -26,6 +26,7 @@ from .base import (
     Objective,
     normalised_weights,
     register_objective,
+    regresses,
     variance_of,
 )
 from .gram import Gram, ResidualGram
@@ -253,10 +254,6 @@ def _averages_probabilities(combiner: Combiner) -> bool:
     return combiner.linear and combiner.kind == "mean" and isinstance(combiner.link, Probability)
 
 
-def _regresses(combiner: Combiner) -> bool:
-    return combiner.linear and combiner.classes is None
-
-
 def _has_proba(combiner: Combiner) -> bool:
     return combiner.linear and not isinstance(combiner.link, Votes) and combiner.has_proba
 
@@ -268,6 +265,6 @@ for _metric, _kind in (
     (r2_score, "r2"),
 ):
     register_objective(_metric, partial(SquaredError, _kind), _averages_numbers)
-    register_objective(_metric, partial(SquaredErrorThroughLink, _kind), _regresses)
+    register_objective(_metric, partial(SquaredErrorThroughLink, _kind), regresses)
 register_objective(brier_score_loss, partial(SquaredError, "brier"), _averages_probabilities)
 register_objective(brier_score_loss, partial(SquaredErrorThroughLink, "brier"), _has_proba)

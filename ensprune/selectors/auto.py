@@ -108,7 +108,7 @@ def _choice(problem: Problem) -> tuple[Selector, str, Problem]:
 
         selector: Selector = ILPSelector(time_limit=_TIME_LIMIT)
         return selector, f"an average of {n_members} members, few enough to be exact", problem
-    kept = min(int(np.sum(problem.fits(np.cumsum(np.sort(problem.costs))))), n_members)
+    kept = problem.most_members()
     if float(kept) ** 2 * n_members > _MANY_LOOKS:
         reason = f"an average of {n_members} members, too many for swaps"
         return GreedySelector(exchanges=0), reason, problem

@@ -191,8 +191,8 @@ def make_selector(selector: str | Selector, parameter: str = "selector") -> Sele
     if not isinstance(selector, str):
         if isinstance(selector, type) or not callable(getattr(selector, "select", None)):
             raise TypeError(
-                f"{parameter}={selector!r} has no select method of its own; give one of {sorted(_registry)} or "
-                "a Selector object"
+                f"{parameter}={selector!r} has no select method of its own; give one of "
+                f"{sorted(_registry)} or a Selector object"
             )
         return selector
     if selector not in _registry:

@@ -124,7 +124,7 @@ class ClusterSelector(Selector):
         distance = distances(problem)[np.ix_(members, members)]
         merges = list(_merges(distance))
         found = []
-        for k in _sizes(problem, members):
+        for k in _sizes(problem):
             labels = _cut_tree(merges, len(members), k)
             chosen = []
             for label in range(k):
@@ -143,7 +143,7 @@ class ClusterSelector(Selector):
         vectors, distinct = _coordinates(problem, members)
         score = np.nan_to_num(alone[members], nan=-np.inf)
         found = []
-        for k in _sizes(problem, members):
+        for k in _sizes(problem):
             if k > distinct:
                 break
             means = KMeans(k, n_init=3, random_state=seed).fit(vectors)
@@ -261,10 +261,9 @@ def _cut_tree(merges: list[tuple[int, int]], n: int, k: int) -> np.ndarray:
     return labels
 
 
-def _sizes(problem: Problem, members: np.ndarray) -> list[int]:
+def _sizes(problem: Problem) -> list[int]:
     """Numbers of clusters to try: all small ones, then steps of a tenth, and the largest."""
-    cheapest = np.sort(problem.costs[members]).cumsum()
-    largest = max(int(np.sum(problem.fits(cheapest))), 1)
+    largest = problem.most_members()
     sizes = [1]
     while sizes[-1] < largest:
         sizes.append(min(max(sizes[-1] + 1, int(sizes[-1] * _GROWTH)), largest))

@@ -79,9 +79,9 @@ class GreedySelector(Selector):
     References
     ----------
     Caruana, Niculescu-Mizil, Crew & Ksikes, "Ensemble selection from libraries of models",
-    ICML 2004: sections 3.1 to 3.3 for replacement, sorted start and bags. Khuller, Moss & Naor, "The budgeted maximum coverage problem", Information
-    Processing Letters 70 (1999), and Leskovec et al., "Cost-effective outbreak detection in
-    networks", KDD 2007, for the two runs.
+    ICML 2004: sections 3.1 to 3.3 for replacement, sorted start and bags. Khuller, Moss & Naor,
+    "The budgeted maximum coverage problem", Information Processing Letters 70 (1999), and Leskovec
+    et al., "Cost-effective outbreak detection in networks", KDD 2007, for the two runs.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...objectives.accuracy import Accuracy
-from ...objectives.base import Given, Objective
+from ...objectives.base import Given, Objective, variance_of
 from ...objectives.squared import SquaredError
 from .bound import Bounding
 from .branch import branch_and_bound
@@ -115,7 +115,7 @@ class CoverFormulation(Formulation):
             self.kept = AccuracyFormulation(evidence, rules, recall)
         elif isinstance(asked, SquaredError) and asked.kind in ("mse", "rmse", "r2", "brier"):
             self.kept = SquaredErrorFormulation(evidence, rules, recall)
-            self._allowed = self._loss_allowed(asked.kind)
+            self._allowed = self._loss_allowed(float(self.kept.gram.mean()), asked.kind)
         else:
             raise ValueError(
                 "formulation='cover' keeps accuracy, MSE, RMSE, R2 or the Brier score, not "
@@ -125,15 +125,14 @@ class CoverFormulation(Formulation):
         # By size, where squared error is what is kept.
         self._bounds: dict[int, Bounding] = {}
 
-    def _loss_allowed(self, kind: str) -> float:
-        evidence, kept = self.evidence, self.kept
-        full = float(kept.gram.mean())  # type: ignore[union-attr]
+    def _loss_allowed(self, full: float, kind: str) -> float:
+        """The squared error that the tolerance allows, given that of all members."""
+        evidence = self.evidence
         if kind == "rmse":
             return (np.sqrt(max(full, 0.0)) + self.tolerance) ** 2
         if kind == "r2":
             target = np.asarray(evidence.problem.y, dtype=np.float64)
-            mean = evidence.weight @ target
-            return full + self.tolerance * float(evidence.weight @ (target - mean) ** 2)
+            return full + self.tolerance * variance_of(target, evidence.weight)
         return full + self.tolerance
 
     def objective(self) -> Objective:

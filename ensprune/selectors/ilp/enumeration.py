@@ -8,6 +8,8 @@ from math import comb
 
 import numpy as np
 
+from .rows import starts_of
+
 # Comparisons per second, and seconds for a partial set, with a margin.
 _COMPARISONS_PER_SECOND = 4e8
 _NODE_SECONDS = 3e-5
@@ -55,7 +57,7 @@ class RightSets:
         size: int,
         allow: Callable[[np.ndarray, np.ndarray], bool],
     ):
-        starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(owner)])
+        starts = starts_of(owner)
         lengths = np.diff(np.r_[starts, len(owner)])
         self._samples, self._n_samples = owner[starts], len(weight)
         # The first rows of all samples, then the second ones: what is missing holds always.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...objectives.accuracy import Accuracy
 from ...objectives.base import Objective
+from .cover import CoverFormulation
 from .evidence import Evidence
 from .formulation import Formulation, RecallFloors
 from .rules import Rules
@@ -63,10 +64,10 @@ def explain(
     floors = ", ".join(f"{n!r}: {v:g}" for n, v in zip(recall.names, recall.levels))
     if recall.names:
         asked.append(f"min_recall={{{floors}}}")
-    if formulation.name == "cover":
-        faithful = getattr(formulation, "faithful", False)
+    covers = isinstance(formulation, CoverFormulation)
+    if isinstance(formulation, CoverFormulation):
         asked.append(
-            "faithful=True" if faithful else f"tolerance={formulation.tolerance:g}"  # type: ignore[attr-defined]
+            "faithful=True" if formulation.faithful else f"tolerance={formulation.tolerance:g}"
         )
     budget = f"target_size (a budget of {rules.budget:g})"
     if not outcome.infeasible:
@@ -74,13 +75,13 @@ def explain(
             f"no sub-ensemble that holds {', '.join(asked)} within {budget} was found in "
             f"time_limit={time_limit:g} s; raise it, or ask for less"
         )
-    if recall.names and formulation.name != "cover":
+    if recall.names and not covers:
         return (
             f"min_recall={{{floors}}} cannot hold within {budget}"
             + (f" together with {', '.join(asked[:-1])}" if len(asked) > 1 else "")
             + "; raise target_size or lower the floors"
         )
-    if formulation.name == "cover":
+    if covers:
         return (
             f"{asked[-1]} cannot hold within {budget}"
             + (f" together with {', '.join(asked[:-1])}" if len(asked) > 1 else "")

@@ -19,8 +19,9 @@ from .formulation import RecallFloors
 from .program import Program
 from .relaxation import HingeSum
 from .right import MemberColumns, activity_range
+from .rows import bundle
 from .rules import Rules
-from .samples import OverSamples, bundle
+from .samples import OverSamples
 
 # Share of the time for looking at every set.
 _ENUMERATION_SHARE = 0.8

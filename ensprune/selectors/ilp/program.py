@@ -46,7 +46,6 @@ class Program:
     def add_columns(
         self,
         cost: Any,
-        n_columns: int | None = None,
         lower: Any = 0.0,
         upper: Any = 1.0,
         integer: Any = False,
@@ -55,17 +54,16 @@ class Program:
 
         Parameters
         ----------
-        cost, lower, upper, integer : scalar or array-like of shape (n_columns,)
+        cost : array-like of shape (n_columns,)
+        lower, upper, integer : scalar or array-like of shape (n_columns,)
             ``upper`` may be infinite.
-        n_columns : int, default=None
-            None takes the length of ``cost``.
 
         Returns
         -------
         ndarray of shape (n_columns,), dtype intp
             Their positions.
         """
-        n = len(cost) if n_columns is None else n_columns
+        n = len(cost)
         self._columns.append(
             tuple(  # type: ignore[arg-type]
                 np.broadcast_to(np.asarray(part), (n,)) for part in (cost, lower, upper, integer)

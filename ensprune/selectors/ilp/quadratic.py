@@ -219,9 +219,9 @@ class SquaredErrorFormulation(QuadraticFormulation):
     """Least squared error of the mean: MSE of regressors, Brier score of classifiers.
 
     ``G_ij = sum_n w_n <e_in, e_jn>`` with residuals ``e_in = o_in - y_n``, or, out of bag, the
-    matrix of :func:`ensprune.objectives.out_of_bag.out_of_bag_gram`. Binary Brier scores are halved, as in
-    scikit-learn. See :class:`QuadraticFormulation` for the program; its size does not depend on
-    the number of samples.
+    matrix of :func:`ensprune.objectives.out_of_bag.out_of_bag_gram`. Binary Brier scores are halved,
+    as in scikit-learn. See :class:`QuadraticFormulation` for the program; its size does not depend
+    on the number of samples.
 
     References
     ----------

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from .program import Program
+from .rows import starts_of
 from .rules import Rules
 
 # Cuts are made this far from the best point known to the relaxation's own.
@@ -47,7 +48,7 @@ class HingeSum:
         constant: float = 0.0,
     ):
         self.linear, self.rows, self.right, self.constant = linear, rows, right, constant
-        self._starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(owner)])
+        self._starts = starts_of(owner)
         self._lengths = np.diff(np.r_[self._starts, len(owner)])
         self._weight = weight[owner[self._starts]]
 

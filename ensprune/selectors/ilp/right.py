@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 
-from .evidence import Evidence
+from .evidence import Evidence, Margins
 from .program import Program
+from .rows import bundle
 from .rules import Rules
 
 
@@ -176,43 +177,30 @@ class RightSamples:
         undecided[margins.sample[open_row]] = True
         undecided &= ~wrong
         self.always = considered & ~wrong & ~undecided  # (n_samples,)
-        self._collapse(
-            program, members, margins, open_row & undecided[margins.sample], least, slack
-        )
+        self._collapse(margins, open_row & undecided[margins.sample], least, slack)
 
-    def _collapse(self, program, members, margins, used, least, slack) -> None:  # type: ignore[no-untyped-def]
+    def _collapse(
+        self, margins: Margins, used: np.ndarray, least: np.ndarray, slack: np.ndarray
+    ) -> None:
+        """One column for all samples with the same rows, of those that are ``used``."""
         rows = np.flatnonzero(used)
         order = rows[np.argsort(margins.sample[rows], kind="stable")]
-        values = np.ascontiguousarray(margins.values[order])
-        threshold, low = margins.threshold[order], least[order]
-        owner = margins.sample[order]
-        starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]][: len(order)])
-        bundles: dict[bytes, int] = {}
-        kept: list[np.ndarray] = []
-        self.group_of: list[list[int]] = []
-        ends = np.r_[starts[1:], len(order)]
-        for start, end in zip(starts, ends):
-            key = values[start:end].tobytes() + threshold[start:end].tobytes()
-            at = bundles.setdefault(key, len(bundles))
-            if at == len(kept):
-                kept.append(np.arange(start, end))
-                self.group_of.append([])
-            self.group_of[at].append(int(owner[start]))
-        n_columns = len(kept)
-        self.columns = program.add_columns(np.zeros(n_columns), integer=True)
-        which = np.concatenate(kept) if kept else np.zeros(0, dtype=np.intp)
-        column = np.repeat(np.arange(n_columns), [len(k) for k in kept]) if kept else which
-        self.values = values[which]
-        self.threshold = threshold[which]
-        self.row_column = column
-        self.representative = np.array([group[0] for group in self.group_of], dtype=np.intp)
+        stated = np.column_stack([margins.values[order], margins.threshold[order]])
+        bundles = bundle(stated, margins.sample[order])
+        self.group_of = [samples for samples, _ in bundles]
+        n_columns = len(bundles)
+        self.columns = self.program.add_columns(np.zeros(n_columns), integer=True)
+        which = np.concatenate([np.zeros(0, dtype=np.intp), *(at for _, at in bundles)])
+        self.row_column = np.repeat(np.arange(n_columns), [len(at) for _, at in bundles])
+        self.values, self.threshold = stated[which, :-1], stated[which, -1]
         if n_columns:
-            big = np.maximum(self.threshold - low[which], slack[order][which])
+            big = np.maximum(self.threshold - least[order][which], slack[order][which])
             # sum_t d x - big z >= threshold - big
-            program.add_rows(
+            members = self.members
+            self.program.add_rows(
                 [
                     (members.columns, self.values[:, members.first] * members.live),
-                    (self.columns[column][:, None], -big[:, None]),
+                    (self.columns[self.row_column][:, None], -big[:, None]),
                 ],
                 ">=",
                 self.threshold - big,

@@ -1,4 +1,4 @@
-"""What formulations with rows for every sample share: their relaxation, and rows told apart once."""
+"""What formulations with rows for every sample share: their linear relaxation."""
 
 from __future__ import annotations
 
@@ -68,27 +68,3 @@ class OverSamples(Formulation):
         if relaxed is None:
             return self.rules
         return replace(self.rules, keep=relaxed.keep, drop=relaxed.drop)
-
-
-def bundle(rows: np.ndarray, owner: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
-    """Samples with the same rows, together.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_members)
-    owner : ndarray of shape (n_rows,)
-        The sample of each row, sorted.
-
-    Returns
-    -------
-    list of (samples, positions of the first sample's rows)
-    """
-    rows = np.ascontiguousarray(rows)
-    if not len(rows):
-        return []
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    seen: dict[bytes, tuple[list[int], np.ndarray]] = {}
-    for start, end in zip(starts, np.r_[starts[1:], len(owner)]):
-        entry = seen.setdefault(rows[start:end].tobytes(), ([], np.arange(start, end)))
-        entry[0].append(int(owner[start]))
-    return list(seen.values())

@@ -131,6 +131,29 @@ class Objective(ABC):
         """Secondary scores, shaped like :meth:`candidates`, for metrics that tie often."""
         return None
 
+    def better_swaps(
+        self, entering: np.ndarray, enough: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Every swap that scores more than ``enough``, where :meth:`swaps` are cheap.
+
+        Parameters
+        ----------
+        entering : ndarray of shape (n_members,), dtype bool
+            Members that may come in: none that is in already.
+        enough : float
+
+        Returns
+        -------
+        positions, members, scores : ndarrays of shape (n_better,), or None
+            Position in ``selected`` of who leaves, who comes, and the score of that; in the order
+            of positions.
+        """
+        scores = self.swaps()
+        if scores is None:
+            return None
+        positions, members = (entering & (scores > enough)).nonzero()
+        return positions, members, scores[positions, members]
+
     def swaps(self, position: int | slice | None = None) -> np.ndarray | None:
         """Score of every sub-ensemble one swap away, where that is cheap.
 

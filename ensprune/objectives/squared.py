@@ -38,6 +38,9 @@ from .targets import squared_target
 # on how they go together than on each.
 _TYPICAL_SIZE = 32
 
+# Far above that of a sum of products, far below any gain that counts.
+_ROUNDING = 1e-13
+
 
 def residual_gram(outputs: np.ndarray, target: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
     """Gram matrix of the members' residuals, see :class:`~ensprune.objectives.gram.ResidualGram`.
@@ -147,19 +150,45 @@ class SquaredError(Objective):
         self._settled = self._times.copy()
 
     def _prospects(self) -> np.ndarray:
-        """The loss with each member added; to nothing: with each in the company of the average."""
-        if self._settled.any():
-            quadratic, pull, norm = self._quadratic, self._pull, self._norm
-        else:
-            company, weights = self._products.company, self._member_weights
+        """The loss with each member added to the set that the search is likely to end at.
+
+        That is the members that are in and, of those whose rows are known, the ones that go best
+        with them, up to as many as are wanted; where nothing is known yet, the average of all.
+        """
+        weights, diagonal = self._member_weights, self._products.diagonal
+        if not self._settled.any():
+            company = self._products.company
             quadratic = _TYPICAL_SIZE**2 * float(company.mean())
             pull, norm = _TYPICAL_SIZE * company, _TYPICAL_SIZE * float(weights.mean())
+            return self._losses_with(quadratic, pull, norm)
+        quadratic, pull, norm = self._quadratic, self._pull.copy(), self._norm
+        free = self._products.known & (self._times == 0)
+        for _ in range((self.n_wanted or 0) - len(self.selected)):
+            loss = np.where(free, self._losses_with(quadratic, pull, norm), np.inf)
+            best = int(loss.argmin())
+            if not free[best]:
+                break
+            weight = weights[best]
+            quadratic += float(weight * (2 * pull[best] + weight * diagonal[best]))
+            pull += weight * self._products.rows(np.array([best]))[0]
+            norm += float(weight)
+            free[best] = False
+        return self._losses_with(quadratic, pull, norm)
+
+    def _losses_with(self, quadratic: float, pull: np.ndarray, norm: float) -> np.ndarray:
+        """The loss with each member added to a set, whichever it is; no scores, but in their order."""
         weights = self._member_weights
         loss = quadratic + weights * (2 * pull + weights * self._products.diagonal)
         return loss / np.maximum(norm + weights, 1e-300) ** 2
 
     def _finish(self, loss: Any) -> Any:
         return _score_of_loss(loss * self._scale, self.kind, getattr(self, "_variance", 0.0))
+
+    def _loss_of(self, score: float) -> float:
+        """What :meth:`_finish` makes that score of, or rounding more."""
+        if self.kind == "r2":
+            return (1.0 + _ROUNDING - score) * self._variance if self._variance > 0 else np.inf
+        return score**2 if self.kind == "rmse" else -score / self._scale
 
     def _scores(self, loss: np.ndarray, norm: Any) -> np.ndarray:
         """Scores of quadratic forms over the square of total weights, ``-inf`` where there is none."""
@@ -181,6 +210,31 @@ class SquaredError(Objective):
             chosen = self._times > 0
             scores[chosen] = self._scores(loss, self._norm + factor)[chosen]
         return scores
+
+    def better_swaps(
+        self, entering: np.ndarray, enough: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        weight = self._alike
+        if weight is None or not weight > 0:
+            return super().better_swaps(entering, enough)
+        self._settle()
+        chosen = np.array(self.selected, dtype=np.intp)
+        pull, diagonal = self._pull, weight * self._products.diagonal
+        comes_in = np.where(entering, diagonal + 2 * pull, np.inf)
+        goes_out = diagonal[chosen] - 2 * pull[chosen]
+        # At best who comes is as like who goes as any member is, which leaves few pairs to look at.
+        # Rounding may let some more through, but none that is better is lost.
+        limit = self._loss_of(enough) * self._norm**2 - (1 - _ROUNDING) * self._quadratic
+        limit /= weight
+        at_best = goes_out - 2 * weight * self._products.largest(chosen)
+        leaves = (at_best + comes_in.min() < limit).nonzero()[0]
+        comes = (comes_in + at_best.min() < limit).nonzero()[0]
+        change = goes_out[leaves, None] + comes_in[comes]
+        change -= 2 * weight * self._products.rows(chosen[leaves])[:, comes]
+        row, column = (change < limit).nonzero()
+        scores = self._scores(self._quadratic + weight * change[row, column], self._norm)
+        better = scores > enough
+        return leaves[row[better]], comes[column[better]], scores[better]
 
     def swaps(self, position: int | slice | None = None) -> np.ndarray:
         self._settle()

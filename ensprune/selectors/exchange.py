@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,6 @@ from .base import Problem
 
 # A swap or a tie must differ by more than rounding to count.
 RELATIVE_GAIN = 1e-12
-
-# Members looked at in one go; twice as many after each time that none could be improved on.
-_AHEAD = 32
 
 
 def swap(
@@ -52,45 +50,58 @@ def swap(
     """
     outside = ~chosen if allowed is None else ~chosen & allowed
     limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
-    position = made = misses = 0
-    ahead = _AHEAD
+    position = made = 0
     alike = bool(np.ptp(problem.costs) == 0)
-    while made < limit and misses < len(objective.selected):
-        position %= len(objective.selected)
-        looked = slice(position, position + min(ahead, len(objective.selected) - misses))
-        scores = objective.swaps(looked)
-        if scores is None:
+
+    def affordable(leaves: Any, comes: np.ndarray) -> np.ndarray:
+        if alike:
+            return np.ones(len(comes), dtype=bool)
+        spent = problem.costs[chosen].sum()
+        cost = spent - problem.costs[leaves] + problem.costs[comes]
+        return cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost)
+
+    while made < limit and objective.selected:
+        current = objective.score()
+        enough = current + RELATIVE_GAIN * abs(current)
+        better = objective.better_swaps(outside, enough)
+        if better is None:
             if exchanges == "auto":
                 return made
-            looked = slice(position, position + 1)
-            scores = _one_by_one(objective, position)[None]
-        replaced = objective.selected[looked]
-        free = outside
-        if not alike:
-            spent = problem.costs[chosen].sum()
-            cost = spent - problem.costs[replaced][:, None] + problem.costs
-            free = outside & (cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost))
-        scores = np.where(free & ~np.isnan(scores), scores, -np.inf)
-        best = scores.argmax(axis=1)
-        current = objective.score()
-        better = scores[np.arange(len(best)), best] > current + RELATIVE_GAIN * abs(current)
-        if not better.any():
-            position += len(replaced)
-            misses += len(replaced)
-            ahead *= 2
-            continue
-        first = int(better.argmax())
-        old, new = replaced[first], int(best[first])
+            better = _next_better_swaps(objective, outside, position, enough, affordable)
+        positions, comes, scores = better
+        within = affordable(np.array(objective.selected)[positions], comes)
+        if not within.any():
+            return made
+        positions, comes, scores = positions[within], comes[within], scores[within]
+        # The first that can be improved on, from where the last one was, and the best for it.
+        best = np.lexsort((-scores, (positions - position) % len(objective.selected)))[0]
+        position = int(positions[best])
+        old, new = objective.selected[position], int(comes[best])
+        # The place is taken by the next member: the new one is last.
         objective.drop(old)
         objective.add(new)
         chosen[[old, new]] = False, True
         outside[[old, new]] = allowed is None or bool(allowed[old]), False
-        # The place is taken by the next member: the new one is last.
-        position += first
         made += 1
-        misses = 0
-        ahead = _AHEAD
     return made
+
+
+def _next_better_swaps(
+    objective: Objective,
+    entering: np.ndarray,
+    start: int,
+    enough: float,
+    affordable: Callable[[Any, np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Better swaps of the first member, from ``start`` on and around, that has any."""
+    everyone = np.arange(len(objective.selected))
+    for position in np.roll(everyone, -start).tolist():
+        scores = _one_by_one(objective, position)
+        comes = np.flatnonzero(entering & (scores > enough))
+        comes = comes[affordable(objective.selected[position], comes)]
+        if len(comes):
+            return np.full(len(comes), position), comes, scores[comes]
+    return everyone[:0], everyone[:0], np.empty(0)
 
 
 def _one_by_one(objective: Objective, position: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import pytest
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Identity, Probability
-from ensprune.objectives import Accuracy, gram, squared
+from ensprune.objectives import Accuracy, gram, residuals, squared
 from ensprune.objectives.gram import Gram, ResidualGram
+from ensprune.objectives.residuals import Residuals
 from ensprune.objectives.squared import SquaredError, residual_gram, squared_target
 from ensprune.selectors import GreedySelector
 from ensprune.selectors.base import Problem
@@ -20,20 +21,25 @@ from ensprune.selectors.base import Problem
 def few_rows(monkeypatch):
     """Requests so small that most of what a search asks for is not there yet."""
     monkeypatch.setattr(gram, "_FEW", 3)
-    monkeypatch.setattr(gram, "_FIRST_ROWS", 2)
-    monkeypatch.setattr(gram, "_NEXT_ROWS", 1)
+    monkeypatch.setattr(gram, "_SPARE_ROWS", 1)
+    monkeypatch.setattr(gram, "_MORE_ROWS", 0.0)
+    monkeypatch.setattr(gram, "_ROWS_PER_WANTED", 0.1)
     monkeypatch.setattr(gram, "_WORTH_ALL", 1.0)
-    monkeypatch.setattr(gram, "_BLOCK_BYTES", 4000)
+    monkeypatch.setattr(residuals, "_BLOCK_BYTES", 4000)
 
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Blocks that were read."""
+    """What was asked of the outputs, each in one pass over them."""
     seen = []
-    original = ResidualGram._residuals
-    monkeypatch.setattr(
-        ResidualGram, "_residuals", lambda self, block: seen.append(block) or original(self, block)
-    )
+    for name in ("survey", "square", "across"):
+        original = getattr(Residuals, name)
+
+        def asked(self, *args, name=name, original=original):
+            seen.append((name, *(len(a) for a in args[:1])))
+            return original(self, *args)
+
+        monkeypatch.setattr(Residuals, name, asked)
     return seen
 
 
@@ -182,45 +188,38 @@ def test_many_samples_in_single_precision_near_a_large_mean():
 def test_a_search_reads_the_outputs_a_few_times(reads):
     case = simulated(0, None, n_members=400, n_samples=1000, dtype=np.float32)
     search(case, SquaredError(), GreedySelector(), weighted=False)
-    blocks = len({(block.start, block.stop) for block in reads})
-    assert len(reads) <= 4 * blocks
+    assert len(reads) <= 4
 
 
-def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(monkeypatch):
-    computed = []
-    original = ResidualGram._across
-
-    def counting(self, members, *block):
-        computed.append(len(members))
-        return original(self, members, *block)
-
-    monkeypatch.setattr(ResidualGram, "_across", counting)
+def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(reads):
     for n_members in (400, 800):
         outputs, y, combiner, _ = simulated(0, None, n_members, 200, np.float32)
         problem = Problem(outputs, y, combiner, SquaredError(), np.ones(n_members), budget=3)
         problem.start().add(0)
         problem.objective.score()
-    assert computed == [32, 32]
+    assert reads == [("survey",), ("across", 19)] * 2
 
 
-def test_an_interrupt_does_not_wait_for_all_blocks(reads, monkeypatch):
+def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     outputs, y, *_ = simulated(0, None, 70, 4000, np.float32)
-    monkeypatch.setattr(gram, "_BLOCK_BYTES", 70 * 4 * 10)  # 400 blocks of 10 samples
+    monkeypatch.setattr(residuals, "_BLOCK_BYTES", 70 * 4 * 10)  # 400 blocks of 10 samples
     products = ResidualGram(outputs, y[None], np.full(len(y), 1 / len(y)), n_jobs=2)
+    begun = []
 
     def interrupted(self, parts):
         next(parts)
         raise KeyboardInterrupt
 
-    def slow(self, residual, block):
+    def slow(self, members, block, room):
+        begun.append(block)
         time.sleep(0.002)
-        return residual[:2, :2]
+        return room[:70].reshape(70, 1)
 
-    monkeypatch.setattr(ResidualGram, "_added", interrupted)
-    monkeypatch.setattr(ResidualGram, "_squares", slow)
+    monkeypatch.setattr(Residuals, "_added", interrupted)
+    monkeypatch.setattr(Residuals, "_of", slow)
     with pytest.raises(KeyboardInterrupt):
         _ = products.diagonal
-    assert len(reads) < 200
+    assert len(begun) < 200
 
 
 def test_ties_that_never_come_up_read_nothing(reads):

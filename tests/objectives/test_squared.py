@@ -28,7 +28,7 @@ def test_gram_does_not_depend_on_its_blocks(monkeypatch):
     target = rng.normal(size=(2, 500))
     weight = np.full(500, 1 / 500)
     whole = residual_gram(outputs, target, weight)
-    monkeypatch.setattr("ensprune.objectives.gram._BLOCK_BYTES", 800)
+    monkeypatch.setattr("ensprune.objectives.residuals._BLOCK_BYTES", 800)
     np.testing.assert_allclose(residual_gram(outputs, target, weight), whole, rtol=1e-9)
 
 
@@ -69,3 +69,40 @@ def test_swaps_by_brute_force():
             raw = combiner.take(members).raw(outputs[members])
             assert objective.swaps(row)[new] == swaps[row, new]
             assert swaps[row, new] == pytest.approx(-((raw - target) ** 2).sum(axis=0).mean())
+
+
+@pytest.mark.parametrize("kind", ["mse", "rmse", "r2", "brier"])
+@pytest.mark.parametrize("weights", ["none", "alike", "own"])
+@pytest.mark.parametrize("seed", range(4))
+def test_better_swaps_are_those_of_all_that_score_more(kind, weights, seed):
+    rng = np.random.default_rng(seed)
+    n_members, n_samples = 60, 40
+    if kind == "brier":
+        y, link, classes = rng.integers(0, 3, n_samples), Probability(), np.arange(3)
+        outputs = rng.dirichlet([1, 1, 1], size=(n_members, n_samples)).transpose(0, 2, 1)
+    else:
+        y, link, classes = rng.normal(size=n_samples), Identity(), None
+        outputs = 0.4 * y + rng.normal(size=(n_members, 1, n_samples))
+    outputs[7] = outputs[3]  # twins tie
+    native = {"none": None, "alike": np.full(n_members, 0.3), "own": rng.uniform(0.5, 2, n_members)}
+    combiner = LinearCombiner("mean", link, classes, n_members, weights=native[weights])
+    objective = SquaredError(kind)
+    objective.start(outputs, y, combiner)
+    chosen = rng.choice(n_members, 12, replace=False)
+    for member in chosen:
+        objective.add(int(member))
+    entering = rng.random(n_members) < 0.8
+    entering[chosen] = False
+    swaps = np.where(entering, objective.swaps(), -np.inf)
+    found_some = False
+    for share in (0.0, 0.5, 0.9, 0.99, 1.0):
+        enough = float(np.quantile(swaps[:, entering], share))
+        enough += 1e-9 * abs(enough)
+        positions, members, scores = objective.better_swaps(entering, enough)
+        expected = np.argwhere(swaps > enough)
+        np.testing.assert_array_equal(np.stack([positions, members], axis=1), expected)
+        np.testing.assert_allclose(scores, swaps[positions, members], rtol=1e-12)
+        found_some |= len(expected) > 0
+    assert found_some
+    nobody = objective.better_swaps(np.zeros(n_members, dtype=bool), -np.inf)
+    assert all(len(part) == 0 for part in nobody)

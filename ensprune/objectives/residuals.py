@@ -1,0 +1,188 @@
+"""Products of the members' residuals, summed over blocks of samples in threads.
+
+Which of them are worth asking for is for ``gram.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from joblib import cpu_count, effective_n_jobs
+
+from ..storage import blocks_of, is_on_disk, release
+from ..threads import blas_threads, one_blas_thread
+from .out_of_bag import residual_dtype
+
+# Bytes of one block of residuals: in the cache that cores share, in rows long enough to be worth a
+# call. Residuals and the products inside a block are in the precision of the outputs; over blocks
+# they are accumulated in float64.
+_BLOCK_BYTES = 1 << 23
+_LONGEST_BLOCK = 1 << 13
+
+# What looking at a piece of a file brings into memory at least, its neighbours included.
+_MAPPED_AT_ONCE = 1 << 16
+
+# Where the target's mean square is no more than this many times any member's, products with outputs
+# less those with the target are as good as products with residuals but for half a digit.
+_MODEST = 6.0
+
+_EVERYONE = slice(None)
+
+
+class Residuals:
+    """Residuals ``e_in = o_in - target_n`` of members: outputs are read at every call, not copied.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_members, n_outputs, n_samples)
+    target : ndarray of shape (n_outputs, n_samples)
+    sample_weight : ndarray of shape (n_samples,)
+        Sums to one.
+    n_jobs : int, default=None
+        Threads over blocks of samples, at least as many as BLAS has.
+    """
+
+    def __init__(
+        self,
+        outputs: np.ndarray,
+        target: np.ndarray,
+        sample_weight: np.ndarray,
+        n_jobs: int | None = None,
+    ):
+        self._outputs = outputs
+        self._n_jobs = n_jobs
+        self._dtype = residual_dtype(outputs, target)
+        # The target in two parts, so that nothing of it is lost in the precision of the outputs.
+        self._near = target.astype(self._dtype)
+        rest = (target - self._near).astype(self._dtype)
+        self._rest = rest if rest.any() else None
+        self._alike = float(sample_weight[0]) if np.ptp(sample_weight) == 0 else None
+        self._weight = sample_weight
+        self._target_square = float(((target**2) @ sample_weight).sum())
+        # Where threads write residuals, again and again: new pages would cost as much once more.
+        self._rooms: list[np.ndarray] = []
+
+    def survey(self) -> np.ndarray:
+        """Weighted products of each member with itself, and with the mean of all; (2, n_members)."""
+
+        def products(block: slice, room: np.ndarray) -> np.ndarray:
+            residual = self._of(_EVERYONE, block, room)
+            weighed = self._weighed(residual, block)
+            mean = np.full(len(residual), 1.0 / len(residual), dtype=self._dtype) @ weighed
+            # One row by one column each: BLAS is the fastest at products of long vectors.
+            squares = np.matmul(weighed[:, None, :], residual[:, :, None]).ravel()
+            return np.stack([squares, residual @ mean])
+
+        return self._sum(products)
+
+    def square(self, members: np.ndarray) -> np.ndarray:
+        """Weighted products of all pairs of some members, ascending; (n_some, n_some)."""
+        some = _EVERYONE if len(members) == len(self._outputs) else members
+
+        def products(block: slice, room: np.ndarray) -> np.ndarray:
+            residual = self._weighed(self._of(some, block, room), block, 0.5)
+            return residual @ residual.T
+
+        return self._sum(products)
+
+    def across(self, members: np.ndarray, least: float = 0.0) -> np.ndarray:
+        """Weighted products of some members with all.
+
+        Parameters
+        ----------
+        members : ndarray of int
+        least : float, default=0.0
+            The smallest product of a member with itself, as far as is known.
+
+        Returns
+        -------
+        ndarray of shape (len(members), n_members), dtype float64
+        """
+        direct = self._outputs.dtype == self._dtype and not is_on_disk(self._outputs)
+        direct = direct and self._target_square <= _MODEST * least
+
+        def products(block: slice, room: np.ndarray) -> np.ndarray:
+            if not direct:
+                residual = self._of(_EVERYONE, block, room)
+                return self._weighed(residual[members], block) @ residual.T
+            # The outputs themselves go to BLAS, and what their target makes of it is taken off.
+            some = self._weighed(self._of(members, block, room), block)
+            total = -(some @ self._near[:, block].ravel())[:, None]
+            if self._rest is not None:
+                total -= (some @ self._rest[:, block].ravel())[:, None]
+            parts = np.split(some, self._outputs.shape[1], axis=1)
+            for output, part in enumerate(parts):
+                total = total + part @ self._outputs[:, output, block].T
+            return total
+
+        return self._sum(products)
+
+    def _sum(self, products: Callable[[slice, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Over blocks of samples, ``products(block, room)`` in float64."""
+        blocks = self._blocks()
+        # A thread per block in the place of BLAS's own: the sums do not depend on how many there are.
+        jobs = max(effective_n_jobs(self._n_jobs), blas_threads())
+        jobs = min(jobs, cpu_count(), len(blocks))
+        size = self._outputs[..., blocks[0]].size
+        self._rooms += [np.empty(size, self._dtype) for _ in range(jobs - len(self._rooms))]
+
+        def of(block: slice) -> np.ndarray:
+            room = self._rooms.pop()
+            try:
+                return products(block, room)
+            finally:
+                self._rooms.append(room)
+
+        with one_blas_thread():
+            if jobs == 1:
+                return self._added(map(of, blocks))
+            with ThreadPoolExecutor(jobs) as pool:
+                try:
+                    return self._added(pool.map(of, blocks))
+                except BaseException:
+                    # Ctrl-C does not wait for blocks that have not begun.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+
+    def _added(self, parts: Iterator[np.ndarray]) -> np.ndarray:
+        """The sum of parts in float64, times the samples' weight where that is the same."""
+        total = next(parts).astype(np.float64)
+        for part in parts:
+            total += part
+        return total if self._alike is None else total * self._alike
+
+    def _blocks(self) -> list[slice]:
+        """Blocks of samples, all about as long."""
+        n_members, n_outputs, n_samples = self._outputs.shape
+        longest = _BLOCK_BYTES // (n_members * n_outputs * self._dtype.itemsize)
+        longest = max(1, min(longest, _LONGEST_BLOCK // n_outputs))
+        count = -(-n_samples // longest)
+        count += count % 2  # so that two threads are done at the same time
+        return blocks_of(n_samples, 1, -(-n_samples // count))
+
+    def _of(self, members: np.ndarray | slice, block: slice, room: np.ndarray) -> np.ndarray:
+        """Residuals of some members, shape (n_some, n_outputs * n_block), written to ``room``."""
+        near = self._near[:, block]
+        n_some = len(self._outputs) if isinstance(members, slice) else len(members)
+        residual = room[: n_some * near.size].reshape(n_some, *near.shape)
+        parts = [_EVERYONE]
+        if is_on_disk(self._outputs):
+            mapped = max(self._outputs.itemsize * near.shape[1], _MAPPED_AT_ONCE)
+            parts = blocks_of(n_some, len(near) * mapped, _BLOCK_BYTES)
+        for part in parts:
+            some = part if isinstance(members, slice) else members[part]
+            np.subtract(self._outputs[some, :, block], near, out=residual[part])
+            release(self._outputs)
+        if self._rest is not None:
+            residual -= self._rest[:, block]
+        return residual.reshape(n_some, -1)
+
+    def _weighed(self, residual: np.ndarray, block: slice, power: float = 1.0) -> np.ndarray:
+        """Residuals times the weights of their samples, where these differ."""
+        if self._alike is not None:
+            return residual
+        weight = self._weight[block] ** power
+        n_outputs = self._outputs.shape[1]
+        return residual * np.tile(weight, n_outputs).astype(self._dtype)

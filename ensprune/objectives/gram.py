@@ -43,17 +43,6 @@ class Gram:
         self._diagonal = np.diag(matrix).copy()
         self._largest = np.empty(0)
 
-    def largest(self, members: np.ndarray) -> np.ndarray:
-        """Of some rows, the largest product with another member, shape (len(members),)."""
-        self.rows(members)
-        count = len(self._largest)
-        if count < len(self._held):
-            rows = self._held[count:].copy()
-            owners = np.argsort(self._place)[-len(rows) :]
-            rows[np.arange(len(rows)), owners] = -np.inf
-            self._largest = np.concatenate([self._largest, rows.max(axis=1)])
-        return self._largest[self._place[members]]
-
     @property
     def known(self) -> np.ndarray:
         """Whose rows are here, shape (n_members,), dtype bool."""
@@ -86,6 +75,20 @@ class Gram:
         ndarray of shape (len(members), n_members), dtype float64
         """
         return self._held[self._place[members]]
+
+    def products(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Entries of known rows, shape (len(members), len(others))."""
+        return self._held[self._place[members][:, None], others]
+
+    def largest(self, members: np.ndarray) -> np.ndarray:
+        """Of known rows, the largest product with another member, shape (len(members),)."""
+        count = len(self._largest)
+        if count < len(self._held):
+            rows = self._held[count:].copy()
+            owners = np.argsort(self._place)[-len(rows) :]
+            rows[np.arange(len(rows)), owners] = -np.inf
+            self._largest = np.concatenate([self._largest, rows.max(axis=1)])
+        return self._largest[self._place[members]]
 
     def whole(self) -> np.ndarray:
         """All of it, shape (n_members, n_members), dtype float64."""

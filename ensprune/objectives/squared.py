@@ -230,7 +230,7 @@ class SquaredError(Objective):
         leaves = (at_best + comes_in.min() < limit).nonzero()[0]
         comes = (comes_in + at_best.min() < limit).nonzero()[0]
         change = goes_out[leaves, None] + comes_in[comes]
-        change -= 2 * weight * self._products.rows(chosen[leaves])[:, comes]
+        change -= 2 * weight * self._products.products(chosen[leaves], comes)
         row, column = (change < limit).nonzero()
         scores = self._scores(self._quadratic + weight * change[row, column], self._norm)
         better = scores > enough

@@ -59,7 +59,8 @@ def test_outputs_are_used_directly_only_where_that_loses_nothing(case, on_file, 
         read.clear()
         rows = products.across(some, np.diag(known).min())
         np.testing.assert_allclose(rows, known[some], rtol=1e-6)
-        assert all((members is some) == direct for members in read) and read
+        assert all((members is some) == direct for members in read)
+        assert read
 
 
 def test_half_a_digit_is_lost_at_most():

@@ -146,7 +146,7 @@ class Auditor:
     random_state: Any
 
     # Resampled scores of the full ensemble on the rows last asked for.
-    _full_scores: dict[str, Any] = field(default_factory=dict)
+    _full_scores: dict[str, Any] = field(init=False, default_factory=dict)
 
     @cached_property
     def _seed(self) -> int:

@@ -80,6 +80,7 @@ class PruningPath:
     Parameters
     ----------
     points : tuple of PathPoint
+        From cheap to dear.
     result : object
         What the selector reports: a frozen dataclass.
 
@@ -104,7 +105,12 @@ class PruningPath:
         return self.points[position]
 
     def within(self, budget: float) -> PathPoint:
-        """The last point that costs no more than ``budget``.
+        """The last point that costs no more than a budget.
+
+        Parameters
+        ----------
+        budget : float
+            In the unit of the costs.
 
         Raises
         ------
@@ -125,6 +131,7 @@ class PruningPath:
         Parameters
         ----------
         score : float
+            The least that will do.
         refined : bool, default=False
             Whether it is the refined score that has to be high enough.
         """
@@ -139,15 +146,15 @@ class PruningPath:
     def within_one_standard_error(self) -> PathPoint:
         """The cheapest point that scores within one standard error of the best one.
 
-        References
-        ----------
-        Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees" (1984),
-        section 3.4.3.
-
         Raises
         ------
         ValueError
             If no point has a score.
+
+        References
+        ----------
+        Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees" (1984),
+        section 3.4.3.
         """
         best = max(
             (point for point in self.points if np.isfinite(point.score)),
@@ -161,7 +168,13 @@ class PruningPath:
         return self.keeping(best.score - allowance) or best
 
     def with_scores(self, scores: Sequence[tuple[float, float]]) -> PruningPath:
-        """A copy with the (score, standard error) of every point."""
+        """A copy with a score for every point.
+
+        Parameters
+        ----------
+        scores : sequence of (float, float)
+            Score and standard error, point by point.
+        """
         points = tuple(
             replace(point, score=score, score_se=se)
             for point, (score, se) in zip(self.points, scores, strict=True)
@@ -169,7 +182,13 @@ class PruningPath:
         return replace(self, points=points)
 
     def with_refined(self, scores: Mapping[int, float]) -> PruningPath:
-        """A copy with the refined scores of the points at these positions."""
+        """A copy with refined scores for some of the points.
+
+        Parameters
+        ----------
+        scores : mapping of int to float
+            By the position of the point.
+        """
         points = list(self.points)
         for position, score in scores.items():
             points[position] = replace(points[position], score_refined=score)

@@ -635,7 +635,8 @@ default="members"
 
         Returns
         -------
-        routing : MetadataRouter
+        MetadataRouter
+            What each of the two asks for.
         """
         return (
             MetadataRouter(owner=self)
@@ -694,14 +695,17 @@ def prune(
         Validation rows; with ``validation="oob"`` the ensemble's own training rows.
     y : array-like of shape (n_samples,)
         Their labels or values.
-    target_size, selector, scoring, tolerance, confidence, validation, cost, refine, deep, n_jobs, \
-random_state, verbose, memory_limit
+    target_size, selector, scoring, tolerance, confidence, validation, cost, refine : optional
         As in :class:`EnsemblePruner`.
     retrain : bool, default=False
         Not possible here, as the rows that the ensemble was fitted on are not known: give
         :class:`EnsemblePruner` the unfitted model.
+    deep : bool, default=False
+        As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows for the metric.
+    n_jobs, random_state, verbose, memory_limit : optional
+        As in :class:`EnsemblePruner`.
 
     Returns
     -------

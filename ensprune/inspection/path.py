@@ -115,8 +115,10 @@ class PruningPathDisplay:
         pruners : mapping of str to pruner, or iterable of pruner
             Fitted, all with the same ``scoring``. Without names they are called by their
             selectors (networks: criteria).
-        x, ax
+        x : str, default=None
             As in :meth:`from_estimator`.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
 
         Returns
         -------

@@ -67,10 +67,13 @@ class PruningReport:
     Parameters
     ----------
     title : str
+        What was pruned, from how much to how much.
     quantities : tuple of Quantity
         Parts, pickled bytes, seconds for one row and for a batch.
     metric : str
+        What the scorer is called.
     score_full, score_pruned : Estimate
+        With their 95 % intervals.
     change : Estimate
         Score of the pruned estimator minus that of the full one; without an interval where the
         scores are those of the fit.

@@ -51,6 +51,7 @@ class SensitivityDisplay:
         X : array-like of shape (n_samples, n_features)
             Rows to score on.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their labels or values.
         ax : matplotlib Axes, default=None
             None makes a new figure.
         **options

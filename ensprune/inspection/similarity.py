@@ -32,6 +32,7 @@ class MemberSimilarityDisplay:
     Parameters
     ----------
     similarity : ndarray of shape (n_members, n_members)
+        1 on the diagonal; NaN where two members cannot be compared.
     kept : ndarray of int, default=None
         Members to mark.
     measure : {"agreement", "kappa", "correlation"}, default="agreement"
@@ -152,6 +153,7 @@ class MemberSimilarityDisplay:
         ax : matplotlib Axes, default=None
             None makes a new figure.
         cmap : str or matplotlib Colormap, default="viridis"
+            From the least to the most alike.
 
         Returns
         -------

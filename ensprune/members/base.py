@@ -86,6 +86,11 @@ class Members(ABC):
         It differs from :attr:`combiner` only where a prediction needs more of a row than the
         members' outputs: the offset of a boosting model whose ``init`` is an estimator, the
         original columns that ``passthrough`` hands to a final estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as the ensemble's ``predict`` takes them.
         """
         return self.combiner
 
@@ -115,6 +120,7 @@ class Members(ABC):
         Returns
         -------
         ndarray of shape (n_members, n_outputs, n_samples), C-contiguous
+            Samples last, so that what runs over samples runs over neighbours in memory.
         """
 
     @abstractmethod
@@ -156,6 +162,7 @@ class Members(ABC):
         Returns
         -------
         ndarray of shape (n_members,), dtype float64
+            In that unit.
 
         Raises
         ------
@@ -190,7 +197,15 @@ class Members(ABC):
         raise TypeError(f"{type(self).__name__} does not open its members")
 
     def refilled(self, smaller: Any, estimators: list[Any]) -> Any:
-        """``smaller``, cut by :meth:`subset`, with these fitted estimators for its members."""
+        """A cut ensemble with other estimators for its members.
+
+        Parameters
+        ----------
+        smaller : estimator
+            Cut by :meth:`subset`.
+        estimators : list of estimator
+            Fitted, one for each member that is left.
+        """
         raise TypeError(f"{type(self).__name__} does not open its members")
 
     @abstractmethod
@@ -218,10 +233,12 @@ class Members(ABC):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows, as the ensemble's ``predict`` takes them.
 
         Returns
         -------
         ndarray of shape (n_trees, n_samples), dtype intp
+            Positions in the arrays of each tree.
         """
         raise self._no_trees(type(next(iter(self.parts()))).__name__)
 
@@ -287,12 +304,27 @@ class Members(ABC):
 
         Only stacking does (:attr:`needs_training_data`): its final estimator is refitted on the
         kept columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as the ensemble's ``fit`` took them.
+        y : array-like of shape (n_samples,)
+            Their labels or values.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            Their weights, if there were any.
         """
 
     def set_blending_data(  # noqa: B027
         self, X: Any, y: Any, sample_weight: np.ndarray | None = None
     ) -> None:
-        """The same where only rows are left that the ensemble was not trained on."""
+        """The same where only rows are left that the ensemble was not trained on.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            As in :meth:`set_training_data`.
+        """
 
     def _checked(
         self, indices: Indices, weights: np.ndarray | Sequence[float] | None
@@ -344,6 +376,7 @@ def open_members(fitted: Any) -> Members:
     Returns
     -------
     Members
+        The adapter of its family.
 
     Raises
     ------

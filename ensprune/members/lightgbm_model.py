@@ -26,7 +26,7 @@ _END = "end of trees"
 class SavedModel:
     """A saved model in pieces.
 
-    Attributes
+    Parameters
     ----------
     head : tuple of str
         Lines before the trees, without their sizes.

@@ -29,7 +29,7 @@ _UBJSON_INTEGERS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">
 class Layout:
     """How the trees of a model are arranged, and what they were trained for.
 
-    Attributes
+    Parameters
     ----------
     n_rounds : int
     n_outputs : int

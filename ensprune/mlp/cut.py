@@ -25,7 +25,7 @@ from .scopes import check_sparsity, erk_sparsities, masks_from_scores
 class Plan:
     """What is to be reached by a pruning.
 
-    Attributes
+    Parameters
     ----------
     sparsities : ndarray of shape (n_units,)
         Final sparsity of each layer (of each hidden layer for neurons).

@@ -20,7 +20,7 @@ METHODS = ("rank", "l1_program", "l0_program")
 class PrunedLayer:
     """What :func:`prune_layer` returns.
 
-    Attributes
+    Parameters
     ----------
     coef : ndarray of shape (n_in, n_out)
         The weights, exactly zero where `mask` is False.

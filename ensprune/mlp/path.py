@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class SparsityStep:
     """One pruning step.
 
-    Attributes
+    Parameters
     ----------
     sparsity : float
         Fraction of weights that are zero (structure="weight") or of hidden neurons removed.
@@ -35,7 +35,7 @@ class SparsityStep:
 class SparsityPath:
     """What `MLPPruner` went through, step by step; the first entry is the dense network.
 
-    Attributes
+    Parameters
     ----------
     steps : tuple of SparsityStep
     """

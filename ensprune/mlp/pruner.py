@@ -93,7 +93,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         At most this many training rows (drawn at random) are used to compute scores, refits and
         programmes; "l0_program" is the more exact and the slower the more there are.
     scoring : str or callable, default=None
-        scikit-learn scorer for the path; None means the network's own `score`.
+        A scikit-learn scorer for the path; None means the network's own `score`.
     validation : float or None, default=0.1
         Share of the rows given to `fit` that is held out (stratified) to score the path. None:
         nothing is held out and the path is scored on the training rows, which flatters.

@@ -15,7 +15,7 @@ from ..highs import quiet_highs
 class Outcome:
     """What a solve came to.
 
-    Attributes
+    Parameters
     ----------
     status : str
         "optimal", "time_limit" or "infeasible".

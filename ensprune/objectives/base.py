@@ -76,6 +76,7 @@ class Objective(ABC):
         combiner : Combiner
             Of all members.
         sample_weight : ndarray of shape (n_samples,), default=None
+            None weights all samples the same.
         mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
             Where a member may speak: its out-of-bag samples. None is everywhere.
         rows : array-like of shape (n_samples, n_features), default=None
@@ -112,11 +113,23 @@ class Objective(ABC):
 
     @abstractmethod
     def add(self, member: int) -> None:
-        """Take a member in; once more, if it is in already."""
+        """Take a member in; once more, if it is in already.
+
+        Parameters
+        ----------
+        member : int
+            Its position in the outputs.
+        """
 
     @abstractmethod
     def drop(self, member: int) -> None:
-        """Take a member out."""
+        """Take a member out; once, if it is in several times.
+
+        Parameters
+        ----------
+        member : int
+            Its position in the outputs.
+        """
 
     def clear(self) -> None:
         """Take all members out."""
@@ -128,7 +141,18 @@ class Objective(ABC):
         """Score of the current sub-ensemble; NaN while it is empty."""
 
     def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
-        """Secondary scores, shaped like :meth:`candidates`, for metrics that tie often."""
+        """Secondary scores, for metrics that tie often.
+
+        Parameters
+        ----------
+        drop : bool, default=False
+            As for :meth:`candidates`.
+
+        Returns
+        -------
+        ndarray of shape (n_members,), dtype float64, or None
+            None where there are none.
+        """
         return None
 
     def better_swaps(

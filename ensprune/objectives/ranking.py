@@ -26,7 +26,6 @@ class RankingObjective(RunningObjective):
     average : {"macro", "weighted"}, default="macro"
         Over the classes, each against the rest, where there are more than two: all the same, or
         by how frequent they are. For two classes, only the second counts.
-
     by_decision : bool, default=True
         Whether the scorer asks for a ``decision_function`` first; else for probabilities.
 
@@ -110,6 +109,13 @@ class RocAuc(RankingObjective):
     """Area under the ROC curve; one class against the rest where there are more than two.
 
     NaN where a class is not among the samples.
+
+    Parameters
+    ----------
+    average : {"macro", "weighted"}, default="macro"
+        As in :class:`~ensprune.objectives.ranking.RankingObjective`.
+    by_decision : bool, default=True
+        As there.
     """
 
     def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
@@ -125,6 +131,13 @@ class RocAucOneVsOne(RocAuc):
 
     As in scikit-learn all classes have to be among the samples, which cannot be weighted; averages
     are over pairs, ``"weighted"`` by how many samples are of either class.
+
+    Parameters
+    ----------
+    average : {"macro", "weighted"}, default="macro"
+        Over the pairs.
+    by_decision : bool, default=True
+        As in :class:`RocAuc`.
 
     References
     ----------
@@ -154,7 +167,15 @@ class RocAucOneVsOne(RocAuc):
 
 
 class AveragePrecision(RankingObjective):
-    """Mean precision over the steps in recall, for two classes."""
+    """Mean precision over the steps in recall, for two classes.
+
+    Parameters
+    ----------
+    average : {"macro", "weighted"}, default="macro"
+        The same for two classes.
+    by_decision : bool, default=True
+        As in :class:`RocAuc`.
+    """
 
     def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
         if not hits[-1] > 0:

@@ -278,7 +278,13 @@ class SquaredError(Objective):
 
 
 class SquaredErrorThroughLink(LinearObjective):
-    """The same metrics where a link stands between raw score and prediction."""
+    """The same metrics where a link stands between raw score and prediction.
+
+    Parameters
+    ----------
+    kind : {"mse", "rmse", "r2", "brier"}, default="mse"
+        As in :class:`SquaredError`.
+    """
 
     def __init__(self, kind: str = "mse"):
         self.kind = kind

@@ -35,9 +35,11 @@ class Problem:
     objective : Objective
         What to maximise; not started.
     costs : ndarray of shape (n_members,)
+        What each member costs.
     budget : float
         Bound on the total cost.
     sample_weight : ndarray of shape (n_samples,), default=None
+        None weights all samples the same.
     mask : ndarray of shape (n_members, n_samples), dtype bool, default=None
         Where members may speak, in out-of-bag selection.
     rows : array-like of shape (n_samples, n_features), default=None
@@ -45,7 +47,9 @@ class Problem:
     carries_weights : bool, default=True
         Whether the pruned estimator can give members weights of their own.
     n_jobs : int, default=None
+        Threads over candidates.
     random_state : int, RandomState instance or None, default=None
+        For selectors that draw and have no seed of their own.
     progress : Progress, default=SILENT
         What hears how far the search is.
     """
@@ -88,7 +92,13 @@ class Problem:
         return self.objective
 
     def on_rows(self, rows: np.ndarray) -> Problem:
-        """The same problem on some of the samples, given by position."""
+        """The same problem on some of the samples.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their positions.
+        """
         weight, mask = self.sample_weight, self.mask
         return replace(
             self,
@@ -106,6 +116,7 @@ class Problem:
         Parameters
         ----------
         members : iterable of int
+            Positions of those that are in.
         weights : ndarray of shape (len(members),), default=None
             Factors on the members' native weights.
         """
@@ -121,13 +132,29 @@ class Problem:
         return objective.score()
 
     def fits(self, cost: float | np.ndarray) -> Any:
-        """Whether a total cost (or each of several) is within the budget."""
+        """Whether a total cost is within the budget.
+
+        Parameters
+        ----------
+        cost : float or ndarray
+            One, or several that are judged each by itself.
+        """
         return np.asarray(cost) <= self.budget * (1 + 1e-9)
 
     def point(
         self, members: Iterable[int], objective: float, weights: Iterable[float] | None = None
     ) -> PathPoint:
-        """A point of the path; a member chosen twice counts once and weighs double."""
+        """A point of the path; a member chosen twice counts once and weighs double.
+
+        Parameters
+        ----------
+        members : iterable of int
+            Positions, in the order chosen.
+        objective : float
+            The score of these.
+        weights : iterable of float, default=None
+            Factors on the native weights of the members; None leaves those as they are.
+        """
         chosen = [int(t) for t in members]
         times = Counter(chosen)
         distinct = tuple(times)
@@ -155,6 +182,7 @@ class Selector(BaseEstimator, ABC):
         Parameters
         ----------
         problem : Problem
+            Arrays, never an estimator.
 
         Returns
         -------
@@ -172,6 +200,7 @@ def register_selector(name: str, selector: type[Selector] | str) -> None:
     Parameters
     ----------
     name : str
+        One that is taken already is taken over.
     selector : Selector subclass or str
         A string ``"package.module:Class"`` is imported when the name is first used.
     """
@@ -179,7 +208,14 @@ def register_selector(name: str, selector: type[Selector] | str) -> None:
 
 
 def make_selector(selector: str | Selector, parameter: str = "selector") -> Selector:
-    """A selector object from its name, or the object itself; ``parameter`` is for messages.
+    """A selector object from its name, or the object itself.
+
+    Parameters
+    ----------
+    selector : str or Selector
+        A registered name, or an object with a ``select`` method.
+    parameter : str, default="selector"
+        What the argument is called, for messages.
 
     Raises
     ------

@@ -21,7 +21,7 @@ HIGHEST = np.iinfo(np.int64).max
 class Tree:
     """One binary decision tree; node 0 is its root.
 
-    Attributes
+    Parameters
     ----------
     left, right : ndarray of shape (n_nodes,), dtype intp
         Children; -1 at leaves.
@@ -105,7 +105,7 @@ class Tree:
 class TreeCut:
     """What a smaller tree is made of, in terms of the nodes of the larger one.
 
-    Attributes
+    Parameters
     ----------
     kept : ndarray of shape (n_kept,), dtype intp
         Nodes of the larger tree, the new root first.

@@ -46,7 +46,7 @@ class ILPResult:
     ----------
     status : str
         ``"optimal"``: within ``mip_gap`` of the bound; ``"time_limit"``: not proved in time.
-        (Infeasible constraints are a ``ValueError`` that names them.)
+        Infeasible constraints are a ``ValueError`` that names them.
     objective_value : float
         The formulation's objective of the chosen members: minus the squared or absolute error,
         the hinge loss, the mean error correlation or the cost; plus the accuracy.

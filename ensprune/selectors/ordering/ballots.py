@@ -27,6 +27,7 @@ class Ballots:
     Parameters
     ----------
     problem : Problem
+        What the members are chosen for.
     predictions : ndarray of shape (n_members, n_samples)
         Positions of the labels voted for; predicted values in regression.
     target : ndarray of shape (n_samples,)
@@ -48,7 +49,13 @@ class Ballots:
 
     @classmethod
     def of(cls, problem: Problem) -> Ballots:
-        """The ballots of a problem."""
+        """The ballots of a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+            With the outputs of all members.
+        """
         outputs, combiner = problem.outputs, problem.combiner
         n_members, _, n_samples = outputs.shape
         kind: Any = np.float64
@@ -109,7 +116,18 @@ class Ballots:
         return self.share(self.sums_of(self.right, self.weight))
 
     def share(self, totals: np.ndarray) -> np.ndarray:
-        """Weighted sums over a member's samples as averages over them, (n_members,)."""
+        """Weighted sums over each member's samples as averages over them.
+
+        Parameters
+        ----------
+        totals : ndarray of shape (n_members,)
+            Sums over the samples that a member speaks for.
+
+        Returns
+        -------
+        ndarray of shape (n_members,), dtype float64
+            0 for a member that never speaks.
+        """
         return np.divide(totals, self.spoken, out=np.zeros(len(totals)), where=self.spoken > 0)
 
     @cached_property
@@ -152,6 +170,7 @@ class Ballots:
         Returns
         -------
         ndarray of shape (n_members,), dtype float64
+            In the order of the members.
         """
         weight = self.weight if weight is None else weight
         sums = np.empty(self.n_members)
@@ -164,7 +183,15 @@ class Ballots:
         return sums
 
     def sums_of(self, array: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Weighted sums over the samples of an array (n_members, n_samples), a block at a time."""
+        """Weighted sums over the samples of an array, a block of members at a time.
+
+        Parameters
+        ----------
+        array : ndarray of shape (n_members, n_samples)
+            What is summed.
+        weight : ndarray of shape (n_samples,)
+            Of the samples.
+        """
         return self.by_member(lambda some: array[some], weight)
 
 

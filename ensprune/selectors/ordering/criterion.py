@@ -27,7 +27,13 @@ class Criterion(BaseEstimator, ABC):
 
     @abstractmethod
     def start(self, ballots: Ballots) -> None:
-        """Look at the data, with no member chosen."""
+        """Look at the data, with no member chosen.
+
+        Parameters
+        ----------
+        ballots : Ballots
+            Predictions of every member alone.
+        """
 
     @abstractmethod
     def values(self, free: np.ndarray) -> np.ndarray:
@@ -45,7 +51,13 @@ class Criterion(BaseEstimator, ABC):
         """
 
     def add(self, member: int) -> None:
-        """A member was chosen; criteria that rank once need not know."""
+        """A member was chosen; criteria that rank once need not know.
+
+        Parameters
+        ----------
+        member : int
+            Its position.
+        """
 
 
 _registry: dict[str, type[Criterion]] = {}
@@ -57,6 +69,7 @@ def register_criterion(name: str, criterion: type[Criterion]) -> None:
     Parameters
     ----------
     name : str
+        One that is taken already is taken over.
     criterion : Criterion subclass
         Must be constructible without arguments.
     """
@@ -64,12 +77,23 @@ def register_criterion(name: str, criterion: type[Criterion]) -> None:
 
 
 def criterion_names(regression: bool = False) -> list[str]:
-    """The names of all criteria, or of those that are defined for regressors."""
+    """The names of the criteria there are.
+
+    Parameters
+    ----------
+    regression : bool, default=False
+        Only those that are defined for regressors.
+    """
     return sorted(name for name, kind in _registry.items() if kind.for_regression or not regression)
 
 
 def make_criterion(criterion: str | Criterion) -> Criterion:
     """A criterion from its name, or a copy of the object given.
+
+    Parameters
+    ----------
+    criterion : str or Criterion
+        A registered name, or an object.
 
     Raises
     ------

@@ -41,7 +41,7 @@ from .reporting import Judged, Reports
 from .retraining import REFINED, Rounds, retrain, rounds_of
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
-from .sizing import choose
+from .sizing import Choice, choose
 from .validation import Validation
 from .whole import take_over, unfitted_twin
 
@@ -466,22 +466,42 @@ default="members"
         progress: Progress,
     ) -> tuple[Problem, Selector]:
         """Search, cut and keep what there is to know of it; returns what was searched, and how."""
+        problem = self._problem(validation)
+        progress.say(
+            f"choosing with {type(selector).__name__} within {problem.budget:g} {self._unit}"
+        )
+        selector = for_combiner(selector, problem.combiner)
+        choice = self._choose(problem, selector, validation, certification, progress)
+        self._keep(choice, problem.costs, validation, certification)
+        progress.say(
+            f"kept {self.n_members_} of {len(self.support_)} members: score "
+            f"{self.score_pruned_:.6g}, all members {self.score_full_:.6g}"
+        )
+        return problem, selector
+
+    @property
+    def _unit(self) -> str:
+        """What costs are counted in."""
+        return self.cost if isinstance(self.cost, str) else "cost"
+
+    def _budget(self, target_size: Any, costs: np.ndarray, ensemble: Any) -> float:
+        return budget_of(target_size, costs, type(ensemble).__name__, self._unit)
+
+    def _problem(self, validation: Validation) -> Problem:
+        """What the selector gets to see."""
         members = validation.members
-        name = type(members.estimator).__name__
         costs = member_costs(members, self.cost, validation.X)
-        unit = self.cost if isinstance(self.cost, str) else "cost"
-        budget = budget_of(self.target_size, costs, name, unit)
         if validation.mask is None:
             objective = make_objective(validation.scorer, validation.combiner)
         else:
             objective = SquaredError("mse" if validation.combiner.classes is None else "brier")
-        problem = Problem(
+        return Problem(
             outputs=validation.outputs,
             y=validation.y,
             combiner=validation.combiner,
             objective=objective,
             costs=costs,
-            budget=budget,
+            budget=self._budget(self.target_size, costs, members.estimator),
             sample_weight=validation.sample_weight,
             mask=validation.mask,
             rows=validation.X,
@@ -489,7 +509,15 @@ default="members"
             n_jobs=self.n_jobs,
             random_state=self.random_state,
         )
-        progress.say(f"choosing with {type(selector).__name__} within {budget:g} {unit}")
+
+    def _choose(
+        self,
+        problem: Problem,
+        selector: Selector,
+        validation: Validation,
+        certification: Validation | None,
+        progress: Progress,
+    ) -> Choice:
         auditor = None
         if certification is not None and self.confidence is not None:
             auditor = Auditor(
@@ -502,9 +530,8 @@ default="members"
         refinement = None
         if self.refine is not None:
             refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
-        selector = for_combiner(selector, problem.combiner)
         with progress.stage("choosing") as stage:
-            choice = choose(
+            return choose(
                 dataclasses.replace(problem, progress=stage),
                 selector,
                 validation,
@@ -513,15 +540,23 @@ default="members"
                 auditor,
                 refinement,
             )
-        path, chosen = choice.path, choice.point
 
+    def _keep(
+        self,
+        choice: Choice,
+        costs: np.ndarray,
+        validation: Validation,
+        certification: Validation | None,
+    ) -> None:
+        """Cut, and set all that is known of it."""
+        members, chosen = validation.members, choice.point
         self.certificate_ = choice.certificate
         self._refinement = choice.refinement
         if self.refine is not None:
             self.refinement_ = None if self._refinement is None else self._refinement.report
         self.estimator_ = members.estimator
-        self.path_ = path
-        self.selector_result_ = path.result
+        self.path_ = choice.path
+        self.selector_result_ = choice.path.result
         self.selected_ = np.array(chosen.indices, dtype=np.intp)
         self.support_ = np.zeros(members.n_members, dtype=bool)
         self.support_[self.selected_] = True
@@ -539,11 +574,6 @@ default="members"
         self._costs = costs
         self._refit_rows = members.training
         self.pruned_estimator_ = self._cut(members, chosen)
-        progress.say(
-            f"kept {chosen.size} of {members.n_members} members: score {self.score_pruned_:.6g}, "
-            f"all members {self.score_full_:.6g}"
-        )
-        return problem, selector
 
     def _retrain(
         self,
@@ -560,8 +590,7 @@ default="members"
         )
         budget = self.cost_pruned_
         if not isinstance(self.target_size, str):
-            name = type(self.estimator_).__name__
-            budget = budget_of(self.target_size, self._costs, name, str(self.cost))
+            budget = self._budget(self.target_size, self._costs, self.estimator_)
         with progress.stage("retraining") as stage:
             problem = dataclasses.replace(problem, budget=budget, progress=stage)
             self.retrained_, model = retrain(
@@ -611,11 +640,9 @@ default="members"
             raise TypeError(
                 f"target_size={target_size!r} is no size; give an int or a float in (0, 1]"
             )
-        name = type(self.estimator_).__name__
-        unit = self.cost if isinstance(self.cost, str) else "cost"
-        budget = budget_of(target_size, self._costs, name, unit)
+        budget = self._budget(target_size, self._costs, self.estimator_)
         last = self.path_[-1].cost
-        fitted_budget = budget_of(self.target_size, self._costs, name, unit)
+        fitted_budget = self._budget(self.target_size, self._costs, self.estimator_)
         if budget > fitted_budget * (1 + 1e-9):
             raise ValueError(
                 f"target_size={target_size} is a budget of {budget:g}, but the path was searched "

@@ -19,7 +19,7 @@ _JACKKNIFE_GROUPS = 10
 
 
 def standard_error(
-    scorer: Callable[..., float],
+    scorer: Any,
     estimator: Replay,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
@@ -31,6 +31,7 @@ def standard_error(
     Parameters
     ----------
     scorer : callable
+        As from :func:`sklearn.metrics.make_scorer`.
     estimator : Replay
         The predictions that are scored.
     y : ndarray of shape (n_samples,)
@@ -55,7 +56,7 @@ def standard_error(
     share = normalised_weights(sample_weight, len(y))
     mean = share @ losses
     se = float(np.sqrt((share**2 * (losses - mean) ** 2).sum()))
-    metric = scorer._score_func  # type: ignore[attr-defined]
+    metric = scorer._score_func
     if metric is root_mean_squared_error:
         return se / (2 * np.sqrt(mean)) if mean > 0 else 0.0
     if metric is r2_score:

@@ -6,13 +6,14 @@ whether the result is to be trusted, is decided here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 
-from .combiner import Combiner, LinearCombiner
+from .combiner import Combiner, LinearCombiner, affine
 from .members.base import Members, open_members
 from .objectives.base import normalised_weights
 from .objectives.convex import ConvexLoss
@@ -119,8 +120,7 @@ class WeightRefinement(Refinement):
 
     def _read(self, estimator: Any, evidence: Evidence) -> _Rows:
         members = open_members(estimator)
-        combiner: Any = members.combiner
-        if not members.carries_weights or not combiner.linear:
+        if not members.carries_weights or not members.combiner.linear:
             raise TypeError(
                 f"refine='weights': {type(estimator).__name__} cannot carry weights of its members"
             )
@@ -149,9 +149,7 @@ class _Rows:
         self, members: Members, part: Labelled, mask: np.ndarray | None, n_jobs: int | None
     ):
         self.members = members
-        combiner = members.bind(part.X)
-        assert isinstance(combiner, LinearCombiner)
-        self.combiner = combiner
+        self.combiner = combiner = affine(members.bind(part.X))
         self.outputs = members.outputs(part.X, n_jobs, dtype=np.float64)
         self.n_members, _, self.n_samples = self.outputs.shape
         self.mask = mask
@@ -160,7 +158,7 @@ class _Rows:
         self.target = _target(part.y, combiner)
         self._native = combiner.member_weights
 
-    def cross_fitted(self) -> Any:
+    def cross_fitted(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Factors fitted without a fold, and the rows of that fold."""
         order = np.argsort(self._labels, kind="stable")
         fold_of = np.empty(self.n_samples, dtype=int)

@@ -19,8 +19,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 from sklearn.tree import DecisionTreeRegressor
 
-from ensprune import EnsemblePruner, prune
+from ensprune import EnsemblePruner, prune, refine
 from ensprune.members.base import open_members
+from ensprune.refine import register_refinement
+from ensprune.weight_refinement import WeightRefinement
 
 from .families import FAMILIES, data, fitted
 
@@ -66,6 +68,20 @@ def test_the_path_has_both_scores(unequal):
     # Cross-fitted, so close to what fresh rows say.
     fresh = -mean_squared_error(y[300:], pruner.predict(X[300:]))
     assert pruner.score_pruned_ == pytest.approx(fresh, rel=0.3)
+
+
+def test_a_refinement_of_one_s_own_is_known_by_its_name(unequal, monkeypatch):
+    monkeypatch.setattr(refine, "_registry", dict(refine._registry))
+    vote, X, y = unequal
+    register_refinement("own", WeightRefinement)
+    register_refinement("own, later", "ensprune.weight_refinement:WeightRefinement")
+    names = ("weights", "own", "own, later")
+    fitted = [
+        prune(vote, X, y, target_size=8, selector="first", refine=name).weights for name in names
+    ]
+    assert len(set(fitted[0])) > 1
+    np.testing.assert_array_equal(fitted[0], fitted[1])
+    np.testing.assert_array_equal(fitted[0], fitted[2])
 
 
 def test_noise_leaves_the_weights_alone():

@@ -185,11 +185,10 @@ def unreliability(first: np.ndarray, second: np.ndarray) -> float:
     """
     if len(first) < 3:
         return 1.0
-    departures = []
-    for gram in (first, second):
-        departures.append((gram - shrunk(gram, 1.0))[np.triu_indices(len(gram), 1)])
-    known = np.isfinite(departures[0]) & np.isfinite(departures[1])
-    one, two = departures[0][known], departures[1][known]
+    pairs = np.triu_indices(len(first), 1)
+    one, two = ((gram - shrunk(gram, 1.0))[pairs] for gram in (first, second))
+    known = np.isfinite(one) & np.isfinite(two)
+    one, two = one[known], two[known]
     size = np.sqrt((one @ one) * (two @ two))
     if not size > 0:
         return 1.0

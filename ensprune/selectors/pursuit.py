@@ -20,7 +20,6 @@ from .base import Problem
 # Weights below this share of the largest are zero: the stage is left out again.
 _NEGLIGIBLE = 1e-9
 
-
 # Share of the whole ensemble's prediction in what the stages are fitted to; the rest is the label.
 _TRUST = 2.0 / 3.0
 

@@ -95,8 +95,8 @@ class WeightSelector(Selector):
             weights, loss = fit.weights_of(members, weights[left])
         elapsed = time.perf_counter() - begin
         status = "complete" if complete else "exhausted"
-        points = points[::-1]
-        return PruningPath(tuple(points), SelectorResult(status, points[-1].objective, elapsed))
+        result = SelectorResult(status, points[0].objective, elapsed)
+        return PruningPath(tuple(reversed(points)), result)
 
     def _check(self, problem: Problem) -> LinearCombiner:
         combiner: Any = problem.combiner

@@ -33,7 +33,7 @@ def same_members(first, second):
     """Whether two pickled forests have the same trees."""
     trees = [read_model(Path(name), trust_pickle=True).estimators_ for name in (first, second)]
     return len(trees[0]) == len(trees[1]) and all(
-        np.array_equal(a.tree_.threshold, b.tree_.threshold) for a, b in zip(*trees)
+        np.array_equal(a.tree_.threshold, b.tree_.threshold) for a, b in zip(*trees, strict=True)
     )
 
 

@@ -272,8 +272,14 @@ def test_histogram_boosting_with_categories_and_agreeing_leaves():
     rows[:50, 1] = -1e300
     assert_same_answers(model, small, rows)
     members, whole = open_members(small), open_members(model)
-    values = [tree.values[at, 0] for tree, at in zip(members.trees(), members.reached_nodes(rows))]
-    full = [tree.values[at, 0] for tree, at in zip(whole.trees(), whole.reached_nodes(rows))]
+    values = [
+        tree.values[at, 0]
+        for tree, at in zip(members.trees(), members.reached_nodes(rows), strict=True)
+    ]
+    full = [
+        tree.values[at, 0]
+        for tree, at in zip(whole.trees(), whole.reached_nodes(rows), strict=True)
+    ]
     np.testing.assert_array_equal(values, full)
     for stage in small._predictors:
         for tree in stage:

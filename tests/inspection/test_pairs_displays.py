@@ -48,7 +48,7 @@ def test_out_of_bag_pairs_are_compared_where_both_may_speak(cancer, out_of_bag):
     forest = out_of_bag.estimator_
     votes = tree_labels(forest, X)
     unseen = np.ones(votes.shape, dtype=bool)
-    for row, seen in zip(unseen, forest.estimators_samples_):
+    for row, seen in zip(unseen, forest.estimators_samples_, strict=True):
         row[seen] = False
     shown = MemberSimilarityDisplay.from_estimator(forest, X, out_of_bag=True)
     diagram = KappaErrorDisplay.from_estimator(forest, X, y, out_of_bag=True)
@@ -69,7 +69,7 @@ def test_correlations_of_regressors_are_of_predictions_or_errors():
     errors = MemberSimilarityDisplay.from_estimator(forest, X[200:], y[200:])
     np.testing.assert_allclose(errors.similarity, np.corrcoef(predicted - y[200:]), atol=1e-6)
     unseen = np.ones((12, 200), dtype=bool)
-    for row, seen in zip(unseen, forest.estimators_samples_):
+    for row, seen in zip(unseen, forest.estimators_samples_, strict=True):
         row[seen] = False
     inside = MemberSimilarityDisplay.from_estimator(forest, X[:200], y[:200], out_of_bag=True)
     both = unseen[4] & unseen[9]

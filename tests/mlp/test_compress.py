@@ -42,7 +42,7 @@ def test_predictions_and_round_trip(digits, sparse_net, options):
     assert np.abs(small.predict_proba(X) - full).max() <= allowed
     loaded = pickle.loads(pickle.dumps(small))
     assert np.array_equal(loaded.predict_proba(X), small.predict_proba(X))
-    assert all(np.array_equal(a, b) for a, b in zip(before.coefs_, sparse_net.coefs_))
+    assert all(np.array_equal(a, b) for a, b in zip(before.coefs_, sparse_net.coefs_, strict=True))
     assert type(loaded) is MLPClassifier
     if options["dtype"]:
         assert {W.dtype for W in loaded.coefs_} == {np.dtype("float32")}
@@ -53,7 +53,7 @@ def test_predictions_and_round_trip(digits, sparse_net, options):
 def test_int8_errs_by_half_a_step_of_each_neurons_scale(sparse_net):
     small = compress(sparse_net, storage="dense", dtype="int8")
     net = compress(sparse_net, storage="dense")
-    for W, q in zip(net.coefs_, small.coefs_):
+    for W, q in zip(net.coefs_, small.coefs_, strict=True):
         step = np.abs(W).max(axis=0) / 127
         assert (np.abs(W - q) <= step / 2 * (1 + 1e-5)).all()
         assert (np.asarray(q)[W == 0] == 0).all()

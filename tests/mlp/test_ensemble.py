@@ -45,7 +45,9 @@ def test_every_member_is_pruned_and_the_original_is_not(digits, kind, structure)
     small = prune_member_weights(full, X, y, pruner)
     assert type(small) is type(full)
     assert small.score(X, y) > full.score(X, y) - 0.05
-    for member, old, same in zip(small.estimators_, full.estimators_, before.estimators_):
+    for member, old, same in zip(
+        small.estimators_, full.estimators_, before.estimators_, strict=True
+    ):
         assert type(member) is MLPClassifier
         assert np.array_equal(old.coefs_[0], same.coefs_[0])
         if structure == "weight":

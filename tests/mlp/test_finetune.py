@@ -21,14 +21,14 @@ def test_zeros_stay_zero_and_the_rest_learns(digits, digits_net, masks):
     X, y = digits
     before = copy.deepcopy(digits_net)
     cut = copy.deepcopy(digits_net)
-    for W, mask in zip(cut.coefs_, masks):
+    for W, mask in zip(cut.coefs_, masks, strict=True):
         W[~mask] = 0.0
     trained = finetune(cut, X, y, masks, 5, check_random_state(0))
-    for W, mask in zip(trained.coefs_, masks):
+    for W, mask in zip(trained.coefs_, masks, strict=True):
         assert (W[~mask] == 0).all()
         assert (W[mask] != 0).all()
     assert trained.score(X, y) > cut.score(X, y) + 0.1
-    assert all(np.array_equal(a, b) for a, b in zip(before.coefs_, digits_net.coefs_))
+    assert all(np.array_equal(a, b) for a, b in zip(before.coefs_, digits_net.coefs_, strict=True))
 
 
 def test_adam_alone_would_bring_zeros_back(digits, digits_net, masks):
@@ -57,7 +57,7 @@ def test_training_can_go_on_afterwards(digits, digits_net):
 
 def test_no_epochs_change_nothing(digits, digits_net):
     same = finetune(digits_net, *digits, None, 0, check_random_state(0))
-    assert all(np.array_equal(a, b) for a, b in zip(same.coefs_, digits_net.coefs_))
+    assert all(np.array_equal(a, b) for a, b in zip(same.coefs_, digits_net.coefs_, strict=True))
 
 
 @pytest.mark.parametrize("batch_size", ["auto", 7, 5000])
@@ -90,7 +90,7 @@ def test_the_early_network_is_never_trained_longer_than_the_full_one(digits):
     X, y = digits
     net = MLPClassifier((6,), max_iter=2, random_state=0)
     full, early = train_from_start(net, X, y, check_random_state(0), rewind=9)
-    for one, other in zip(full.coefs_, early.coefs_):
+    for one, other in zip(full.coefs_, early.coefs_, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -31,7 +31,7 @@ def test_every_criterion_reaches_the_sparsity_and_leaves_the_input_alone(
     pruned = prune_layer(W, X, sparsity, intercept=b, criterion=criterion, G=W, random_state=0)
     assert pruned.sparsity == sparsity
     assert (pruned.coef[~pruned.mask] == 0).all()
-    assert all(np.array_equal(a, old) for a, old in zip((X, W, b), before))
+    assert all(np.array_equal(a, old) for a, old in zip((X, W, b), before, strict=True))
     assert not np.shares_memory(pruned.coef, W)
     difference = np.linalg.norm(X @ W + b - X @ pruned.coef - pruned.intercept)
     spread = np.linalg.norm(X @ W - (X @ W).mean(axis=0))

@@ -29,7 +29,7 @@ SCHEDULES = ["one_shot", "linear", "cubic", "layerwise"]
 def same_weights(one, other):
     return all(
         np.array_equal(a, b)
-        for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_)
+        for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True)
     )
 
 
@@ -64,7 +64,7 @@ def test_laws(digits, digits_net, structure, criterion, scope, schedule):
         assert all(abs(1 - m.mean() - 0.5) <= 1 / m.size for m in pruner.masks_)
     # zeros are exactly zero after fine-tuning; removed neurons are really gone
     if structure == "weight":
-        assert all((W[~m] == 0).all() for W, m in zip(small.coefs_, pruner.masks_))
+        assert all((W[~m] == 0).all() for W, m in zip(small.coefs_, pruner.masks_, strict=True))
         assert small.hidden_layer_sizes == (24, 12)
     else:
         sizes = tuple(int(m.sum()) for m in pruner.masks_)
@@ -120,7 +120,7 @@ def test_zeros_stay_zero_whatever_the_network_was_trained_with(digits, solver, e
         net.fit(X, y)
     pruner = MLPPruner(FrozenEstimator(net), sparsity=0.7, n_steps=3, random_state=0).fit(X, y)
     zeros = [W == 0 for W in pruner.pruned_estimator_.coefs_]
-    assert all((z == ~m).all() for z, m in zip(zeros, pruner.masks_))
+    assert all((z == ~m).all() for z, m in zip(zeros, pruner.masks_, strict=True))
     assert pruner.pruned_estimator_.get_params() == net.get_params()
 
 
@@ -263,7 +263,10 @@ def test_programmes_prune_a_whole_network(diabetes, diabetes_net, method):
     assert pruner.sparsity_ >= 0.5
     assert len(pruner.layer_results_) == 3
     assert {r.status for r in pruner.layer_results_} <= {"optimal", "time_limit"}
-    assert all((W[~m] == 0).all() for W, m in zip(pruner.pruned_estimator_.coefs_, pruner.masks_))
+    assert all(
+        (W[~m] == 0).all()
+        for W, m in zip(pruner.pruned_estimator_.coefs_, pruner.masks_, strict=True)
+    )
     assert np.isfinite(pruner.path_.steps[-1].score)
 
 

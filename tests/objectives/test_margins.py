@@ -107,7 +107,15 @@ def test_a_weighed_margin_that_single_precision_rounds_is_looked_up(label):
     # A third of 0.3 is more than 0.1 in their float32 values, and a bit less of it is less: in
     # single precision all three are the same.
     native = np.array([1.0, 1 / 3, (1 - 5e-8) / 3])
-    assert len({np.float32(w * float(np.float32(v))) for w, v in zip(native, (0.1, 0.3, 0.3))}) == 1
+    assert (
+        len(
+            {
+                np.float32(w * float(np.float32(v)))
+                for w, v in zip(native, (0.1, 0.3, 0.3), strict=True)
+            }
+        )
+        == 1
+    )
     sign = 1 if label else -1
     outputs = sign * np.array([[[-0.1]], [[0.3]], [[0.3]]], dtype=np.float32)
     combiner = LinearCombiner("vote", Logistic(), np.arange(2), 3, weights=native)

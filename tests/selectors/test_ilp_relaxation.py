@@ -35,7 +35,7 @@ def form_of(problem, name, **rules):
 def losses_of(problem, form, name, size):
     sets = [m for m in cases.admissible(problem, exact=False) if size in (None, len(m))]
     masks = np.zeros((len(sets), problem.n_members), dtype=bool)
-    for mask, members in zip(masks, sets):
+    for mask, members in zip(masks, sets, strict=True):
         mask[members] = True
     allowed = np.array([form.rules.allow(mask) for mask in masks])
     losses = np.array([cases.true_loss(problem, m, name) for m in sets])
@@ -80,7 +80,7 @@ def test_cuts_are_subgradients():
         rng.normal(size=5), rng.normal(size=(30, 5)), rng.random(30), owner, np.ones(10)
     )
     here, there = rng.random((2, 200, 5))
-    for x, z in zip(here, there):
+    for x, z in zip(here, there, strict=True):
         value, slope = loss.at(x)
         assert loss.at(z)[0] >= value + slope @ (z - x) - 1e-12
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -48,8 +47,6 @@ def explain(
     formulation: Formulation,
     rules: Rules,
     recall: RecallFloors,
-    evidence: Evidence,
-    solver: Any,
     time_limit: float,
     outcome: Outcome,
 ) -> str:

@@ -204,9 +204,7 @@ class ILPSelector(Selector):
         run = Run(form, rules, floors, solver, start, start + self.time_limit, self.mip_gap)
         outcome = run.run()
         if outcome.mask is None:
-            raise ValueError(
-                explain(form, rules, recall, evidence, solver, self.time_limit, outcome)
-            )
+            raise ValueError(explain(form, rules, recall, self.time_limit, outcome))
         result = self._result(outcome, solver.name, time.perf_counter() - read)
         if result.status != "optimal":
             warnings.warn(

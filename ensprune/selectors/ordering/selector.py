@@ -42,9 +42,11 @@ class OrderingSelector(Selector):
 
     Notes
     -----
-    Every member speaks with its own prediction; where the ensemble weighs members (AdaBoost,
-    voting), their votes weigh the same here. The path is scored with the metric and with the
-    combination of the ensemble itself. Out of bag a member speaks only for samples it was not
+    Every member speaks with its own prediction. Where the ensemble weighs members (AdaBoost,
+    voting), the vote of those chosen so far is counted by those weights (``"complementarity"``,
+    ``"reduce_error"`` of classifiers, ``"uncertainty_weighted"``, ``"drep"``); in all else every
+    member weighs the same. The path is scored with the metric and with the combination of the
+    ensemble itself. Out of bag a member speaks only for samples it was not
     trained on: sums over samples become averages over those, and votes are counted among the
     members that speak.
 

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
@@ -22,6 +20,7 @@ from .certificate import certification_split
 from .members.base import Members, open_members
 from .members.sampling import bootstraps
 from .members.stacking import cross_fits
+from .members.steps import last_step
 from .out_of_fold import OutOfFold
 from .progress import Progress
 from .validation import Validation, hold_out
@@ -45,18 +44,6 @@ def members_of(fitted: Any, deep: bool) -> Members:
     return members.deep() if deep else members
 
 
-def last_step(estimator: Any) -> tuple[str, Any]:
-    """The last step through pipelines and searches, and what its fit parameters begin with."""
-    prefix = ""
-    while isinstance(estimator, Pipeline | BaseSearchCV):
-        if isinstance(estimator, Pipeline):
-            name, estimator = estimator.steps[-1]
-            prefix += f"{name}__"
-        else:
-            estimator = estimator.estimator
-    return prefix, estimator
-
-
 @dataclass
 class Judging:
     """From an ensemble and labelled rows to its members' outputs on rows that judge them.
@@ -66,7 +53,7 @@ class Judging:
     estimator, validation, confidence, deep, n_jobs, random_state, memory_limit
         As in :class:`ensprune.EnsemblePruner`.
     params_for_fit : callable
-        ``params_for_fit(X, sample_weight, fit_params)`` gives what ``estimator.fit`` is called
+        ``params_for_fit(sample_weight, fit_params)`` gives what ``estimator.fit`` is called
         with.
     scorer_of : callable
         ``scorer_of(members)`` gives the metric.
@@ -81,7 +68,7 @@ class Judging:
     n_jobs: int | None
     random_state: Any
     memory_limit: int | None
-    params_for_fit: Callable[[Any, Any, dict[str, Any]], dict[str, Any]]
+    params_for_fit: Callable[[Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
     progress: Progress
     _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
@@ -90,7 +77,7 @@ class Judging:
         """Fit another estimator on the rows that the ensemble was fitted on."""
         assert self._fitted_on is not None
         (X, y, sample_weight), fit_params = self._fitted_on
-        params = self.params_for_fit(X, sample_weight, fit_params)
+        params = self.params_for_fit(sample_weight, fit_params)
         try:
             return estimator.fit(X, y, **params)
         except ValueError as error:

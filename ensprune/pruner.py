@@ -29,8 +29,9 @@ from .arguments import N_JOBS, RANDOM_STATE, as_scorer, labelled_rows, values_of
 from .budget import CostLike, budget_of, check_cost, check_target_size, member_costs
 from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
-from .judging import Judging, last_step, members_of
+from .judging import Judging, members_of
 from .members.base import Members, open_members
+from .members.steps import last_step
 from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
 from .path import PathPoint
@@ -435,9 +436,7 @@ default="members"
             )
         return rounds_of(self.estimator)
 
-    def _params_for_fit(
-        self, X: Any, sample_weight: Any, fit_params: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _params_for_fit(self, sample_weight: Any, fit_params: dict[str, Any]) -> dict[str, Any]:
         if _routing_enabled():
             given = dict(fit_params)
             if sample_weight is not None:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, shuffle
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
 from ..arguments import RANDOM_STATE
+from ..members.steps import last_step
 from .synthesis import munge
 
 # With n_augment="auto", synthetic rows are made until there are so many rows ...
@@ -180,14 +179,8 @@ def _in_proportion(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _weight_parameter(student: Any) -> str | None:
     """What the student's ``fit`` calls the weights of rows, through pipelines; None without."""
-    prefix = ""
-    while isinstance(student, Pipeline | BaseSearchCV):
-        if isinstance(student, Pipeline):
-            name, student = student.steps[-1]
-            prefix += f"{name}__"
-        else:
-            student = student.estimator
-    return f"{prefix}sample_weight" if has_fit_parameter(student, "sample_weight") else None
+    prefix, last = last_step(student)
+    return f"{prefix}sample_weight" if has_fit_parameter(last, "sample_weight") else None
 
 
 def _stacked(parts: list[Any], rows: np.ndarray) -> Any:

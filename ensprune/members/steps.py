@@ -1,12 +1,28 @@
-"""The steps before an ensemble in a pipeline, fitted anew where other rows must not be heard of."""
+"""Steps of pipelines: which is the last, and those before it fitted anew.
+
+Anew where other rows must not be heard of.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+
+def last_step(estimator: Any) -> tuple[str, Any]:
+    """The last step through pipelines and searches, and what its fit parameters begin with."""
+    prefix = ""
+    while isinstance(estimator, Pipeline | BaseSearchCV):
+        if isinstance(estimator, Pipeline):
+            name, estimator = estimator.steps[-1]
+            prefix += f"{name}__"
+        else:
+            estimator = estimator.estimator
+    return prefix, estimator
 
 
 def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple[Pipeline, Any]:

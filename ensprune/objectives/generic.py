@@ -13,7 +13,8 @@ from ..combiner import Combiner
 from ..replay import Replay
 from ..storage import is_on_disk, release
 from ..threads import one_blas_thread
-from .base import Given, Objective, refuse_mask
+from .additive import AdditiveObjective
+from .base import Given, refuse_mask
 
 
 def replay(combiner: Combiner, outputs: np.ndarray) -> Replay:
@@ -82,7 +83,7 @@ def _unanswered(scorer: Any, estimator: Any, error: AttributeError) -> tuple[str
     return () if any(hasattr(estimator, method) for method in asked) else asked
 
 
-class GenericObjective(Objective):
+class GenericObjective(AdditiveObjective):
     """Exact for every scorer and every combiner; costs one call of the scorer per candidate.
 
     Candidates are scored side by side by joblib (threads unless
@@ -110,7 +111,7 @@ class GenericObjective(Objective):
         self._restart()
 
     def _restart(self) -> None:
-        """The running sum of an affine combiner, with no member in it."""
+        # Of combiners that are not affine there is no sum.
         self._total = np.zeros(self._outputs.shape[1:])
         self._norm = 0.0
         if self._combiner.linear and not self._combiner.averages:
@@ -118,10 +119,7 @@ class GenericObjective(Objective):
 
     def candidates(self, drop: bool = False) -> np.ndarray:
         scores = np.full(self.n_members, -np.inf)
-        if drop:
-            which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
-        else:
-            which = np.arange(self.n_members)
+        which = self._movable(drop)
         combiner = self._combiner
         sign = -1 if drop else 1
         if combiner.linear and combiner.averages:
@@ -153,17 +151,6 @@ class GenericObjective(Objective):
             factor = self._combiner.member_weights[member]
             self._total += factor * self._outputs[member].astype(np.float64, copy=False)
             self._norm += factor
-
-    def add(self, member: int) -> None:
-        self.selected.append(int(member))
-        self._accumulate(member)
-
-    def drop(self, member: int) -> None:
-        # Added up anew, since taking away leaves rounding behind that unties samples.
-        self.selected.remove(int(member))
-        self._restart()
-        for kept in self.selected:
-            self._accumulate(kept)
 
     def score(self) -> float:
         combiner = self._combiner

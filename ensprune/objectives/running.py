@@ -16,10 +16,11 @@ from joblib import cpu_count, effective_n_jobs
 from ..combiner import affine
 from ..storage import release
 from ..threads import one_blas_thread
-from .base import Given, Objective, class_positions, normalised_weights, refuse_mask
+from .additive import AdditiveObjective
+from .base import Given, class_positions, normalised_weights, refuse_mask
 
 
-class RunningObjective(Objective):
+class RunningObjective(AdditiveObjective):
     """Keeps the running weighted sum of the chosen members.
 
     A candidate costs one addition of its outputs to that sum and one evaluation of the metric;
@@ -50,7 +51,6 @@ class RunningObjective(Objective):
         self._restart()
 
     def _restart(self) -> None:
-        """The running sum with no member in it."""
         self._total: np.ndarray = np.zeros(self._outputs.shape[1:])  # (n_rows, n_samples)
         self._total += self._start_of_sum()
         self._norm = 0.0
@@ -84,10 +84,7 @@ class RunningObjective(Objective):
         """What all candidates of one step share, computed before the threads start."""
 
     def candidates(self, drop: bool = False) -> np.ndarray:
-        if drop:
-            which = np.unique(self.selected) if len(self.selected) > 1 else np.array([], int)
-        else:
-            which = np.arange(self.n_members)
+        which = self._movable(drop)
         sign = -1.0 if drop else 1.0
         if self.combiner.averages:
             # Members of no weight alone have no mean.
@@ -130,21 +127,6 @@ class RunningObjective(Objective):
             if self._shift is not None:
                 total += self._shift[:, block]
         return total
-
-    def add(self, member: int) -> None:
-        self.selected.append(int(member))
-        self._accumulate(member)
-
-    def drop(self, member: int) -> None:
-        # Added up anew, since taking away leaves rounding behind that unties samples.
-        self.selected.remove(int(member))
-        self._restart()
-        for kept in self.selected:
-            self._accumulate(kept)
-
-    def clear(self) -> None:
-        self.selected = []
-        self._restart()
 
     def _accumulate(self, member: int) -> None:
         factor = self._member_weights[member]

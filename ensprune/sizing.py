@@ -1,10 +1,12 @@
 """Which point of which path: within a budget, or as small as the score allows.
 
-Without a budget, budgets are doubled until the score is kept.
+Without a budget, budgets are doubled until the score is kept; of few members every size is tried where
+a search answers for one budget only.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +21,9 @@ from .validation import Validation
 
 # The first budget is about this many members.
 _FEW = 4
+
+# Of so many members a search of its own for every size is no matter.
+_EVERY_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,11 @@ def rungs(costs: np.ndarray) -> list[float]:
     return budgets[::-1]
 
 
+def every_size(costs: np.ndarray) -> list[float]:
+    """Budgets a member of average cost apart, up to all of them."""
+    return [float(costs.sum() * kept / len(costs)) for kept in range(1, len(costs) + 1)]
+
+
 def climb(
     problem: Problem,
     selector: Selector,
@@ -121,7 +131,8 @@ def climb(
     """The path from a single member up to where the score is kept, and the full ensemble.
 
     A search of its own at every budget does not pay for sizes nobody needs, and lets selectors
-    that answer for one budget only take part.
+    that answer for one budget only take part. What these leave out between the budgets is tried, too,
+    where members are few.
 
     Parameters
     ----------
@@ -141,7 +152,10 @@ def climb(
     points: list[PathPoint] = []
     result = None
     budgets = rungs(problem.costs)
-    for budget in budgets:
+    waiting = deque(budgets)
+    few = problem.n_members <= _EVERY_SIZE
+    while waiting:
+        budget = waiting.popleft()
         below = points[-1].cost if points else 0.0
         try:
             found = selector.select(replace(problem, budget=budget))
@@ -149,6 +163,9 @@ def climb(
             # Members that must stay, or floors on recall, may need more than this.
             if budget == budgets[-1]:
                 raise
+            continue
+        if few and len(found) == 1 and found[0].size > 1:
+            few, waiting = False, deque(every_size(problem.costs))
             continue
         result = found.result
         new = tuple(point for point in found if point.cost > below * (1 + 1e-9) or not points)

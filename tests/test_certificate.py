@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -88,6 +88,25 @@ def test_a_selector_of_one_budget_answers_auto_as_well(binary):
     ).fit(X[:300], y[:300])
     assert set(range(6)) <= set(pruner.selected_)
     assert pruner.score_pruned_ >= pruner.score_full_ - 0.02
+
+
+@pytest.mark.parametrize("selector", ["ilp", "auto"])
+def test_of_few_members_every_size_is_searched(binary, selector):
+    forest, X, y = binary
+    pruner = EnsemblePruner(FrozenEstimator(forest), target_size="1se", selector=selector)
+    path = pruner.fit(X[:300], y[:300]).path_
+    assert [point.size for point in path] == list(range(1, 11))
+    # Each the best of its size, by looking at all of them.
+    said = np.array([tree.predict_proba(X[:300])[:, 1] for tree in forest.estimators_])
+
+    def loss(kept):
+        return np.mean((said[list(kept)].mean(axis=0) - y[:300]) ** 2)
+
+    for point in path:
+        least = min(map(loss, combinations(range(10), point.size)))
+        assert loss(point.indices) == pytest.approx(least, abs=1e-6)
+    pruner.set_params(target_size="auto", tolerance=0.4).fit(X[:300], y[:300])
+    assert pruner.n_members_ == 1
 
 
 def test_one_standard_error_by_hand():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -119,7 +120,12 @@ def budget_of(target_size: Any, costs: np.ndarray, ensemble: str, unit: str) -> 
     """
     full = float(costs.sum())
     whole = f"{full:g} {unit}" if unit == "members" else f"full cost of {full:g} ({unit})"
-    allowed = f"give an int in [1, {int(full)}], a float in (0, 1] for a share, 'auto' or '1se'"
+    allowed = "give a float in (0, 1] for a share, 'auto' or '1se'"
+    least = 1 if unit == "members" else max(1, math.ceil(costs.min()))
+    if least <= full:  # seconds are fewer than one
+        allowed = (
+            f"give an int in [{least}, {int(full)}], a float in (0, 1] for a share, 'auto' or '1se'"
+        )
     check_target_size(target_size, allowed)
     if isinstance(target_size, str):
         return full

@@ -73,7 +73,7 @@ class SelectorResult:
     solve_time: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PruningPath:
     """The sequence of sub-ensembles a selector visited, from cheap to dear.
 
@@ -94,6 +94,16 @@ class PruningPath:
 
     points: tuple[PathPoint, ...]
     result: Any
+
+    def __repr__(self) -> str:
+        # All members of all points would fill a notebook.
+        sizes = [point.size for point in self.points]
+        scores = [point.score for point in self.points if not np.isnan(point.score)]
+        spread = f", scoring {min(scores):.4g} to {max(scores):.4g}" if scores else ""
+        return (
+            f"<PruningPath of {len(sizes)} sub-ensembles with {min(sizes, default=0)} "
+            f"to {max(sizes, default=0)} members{spread}>"
+        )
 
     def __len__(self) -> int:
         return len(self.points)

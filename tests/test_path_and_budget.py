@@ -57,6 +57,23 @@ def test_budgets_in_members(target_size, expected):
     assert budget_of(target_size, np.ones(10), "Forest", "members") == expected
 
 
+def test_a_path_is_shown_in_a_line():
+    scored = path().with_scores([(0.7, 0.01), (0.8, 0.02), (0.9, 0.03)])
+    assert repr(path()) == "<PruningPath of 3 sub-ensembles with 1 to 3 members>"
+    assert repr(scored) == (
+        "<PruningPath of 3 sub-ensembles with 1 to 3 members, scoring 0.7 to 0.9>"
+    )
+
+
+def test_messages_allow_no_more_than_can_be_asked_for():
+    nodes, seconds = np.array([175.0, 300.0]), np.array([1e-4, 2e-4])
+    with pytest.raises(ValueError, match=r"give an int in \[175, 475\], a float"):
+        budget_of(10, nodes, "Forest", "nodes")
+    # No whole number of seconds buys some but not all of the members.
+    with pytest.raises(ValueError, match=r"of 0\.0003 \(latency\) of Forest; give a float in"):
+        budget_of(1, seconds, "Forest", "latency")
+
+
 def test_budgets_in_other_units_are_not_rounded():
     assert budget_of(0.25, np.array([3.0, 7.0, 4.0]), "Forest", "nodes") == 3.5
     with pytest.raises(ValueError, match="cheapest member of Forest costs 3"):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import check_scoring, get_scorer
 from sklearn.utils import check_array, indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
@@ -75,6 +72,12 @@ def labelled_rows(
 
 def labels_or_values(y: Any, name: str) -> np.ndarray:
     """One label or value for each row; every row has one."""
+    shape = np.asarray(y).shape
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"{name} should be a 1d array, got an array of shape {shape}: ensembles of several targets "
+            "are not cut; give one target, and each an ensemble of its own"
+        )
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name=name)
     if y.dtype == object and pd.isna(y).any():
@@ -116,35 +119,3 @@ def named_array(given: Any, name: str, **options: Any) -> np.ndarray:
         return check_array(given, input_name=name, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is not the array wanted: {error}") from error
-
-
-def as_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
-    """A scorer from its name, or the callable itself.
-
-    Parameters
-    ----------
-    scoring : str or callable
-        Any scikit-learn scoring string or scorer callable.
-    estimator : object
-        What it is to score.
-
-    Raises
-    ------
-    ValueError
-        If there is no scorer of that name.
-    TypeError
-        If it is not called as a scorer is, with an estimator, rows and labels.
-    """
-    if isinstance(scoring, str):
-        return get_scorer(scoring)
-    if not callable(scoring):
-        raise TypeError(f"scoring={scoring!r} is neither a name nor a callable")
-    try:
-        inspect.signature(scoring).bind(estimator, None, None)
-    except TypeError as error:
-        raise TypeError(
-            f"scoring={scoring!r} cannot be called as scoring(estimator, X, y): {error}"
-        ) from error
-    except ValueError:  # built-in, with a signature that nobody knows
-        pass
-    return check_scoring(estimator, scoring)

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, is_regressor
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    _fit_context,
+    is_classifier,
+    is_regressor,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics._scorer import _Scorer
 from sklearn.model_selection._search import BaseSearchCV
@@ -25,12 +31,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .arguments import N_JOBS, RANDOM_STATE, as_scorer, labelled_rows, values_of
+from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, labels_or_values, values_of
 from .budget import CostLike, budget_of, check_cost, check_target_size, member_costs
 from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
-from .members.base import Members, open_members
+from .members.base import Members, check_family, open_members
 from .members.steps import last_step
 from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
@@ -40,6 +46,7 @@ from .rechoosing import rechosen_score
 from .refine import make_refinement
 from .reporting import Judged, Reports
 from .retraining import REFINED, Rounds, retrain, rounds_of
+from .scoring import as_scorer, check_answers, check_scores_labels
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import Choice, choose
@@ -369,8 +376,7 @@ default="members"
             check_target_size(self.target_size)
         if not isinstance(self.cost, str):
             check_cost(self.cost)
-        if self.scoring is not None:
-            as_scorer(self.scoring, self)
+        self._check_scoring(y if y_val is None else labels_or_values(y_val, "y_val"))
         selector = make_selector(self.selector)
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)
@@ -416,6 +422,17 @@ default="members"
                 f"estimator={name} has no fit method; give an unfitted ensemble, or "
                 f"FrozenEstimator({name.lower()}) for a fitted model"
             )
+        check_family(last_step(self.estimator)[1])
+
+    def _check_scoring(self, y: np.ndarray) -> None:
+        """Whether ``scoring`` can score these labels, and what the ensemble will answer."""
+        if self.scoring is None:
+            return
+        scorer = as_scorer(self.scoring, self)
+        if is_classifier(self):
+            check_scores_labels(scorer, self.scoring, y)
+        if not isinstance(self.estimator, FrozenEstimator):
+            check_answers(scorer, self.estimator)
 
     def _rounds(self) -> Rounds:
         """What can be retrained, if anything can."""

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..arguments import as_scorer, labelled_rows, values_of
+from ..arguments import labelled_rows, values_of
 from ..combiner import Combiner
 from ..members.base import Members, open_members
 from ..members.wrappers import CalibratedCombiner
@@ -24,6 +24,7 @@ from ..objectives.base import (
     normalised_weights,
 )
 from ..objectives.generic import call_scorer
+from ..scoring import as_scorer
 from ..validation import Validation
 from .collapse import collapse_path
 from .depth import depth_path

@@ -399,21 +399,35 @@ def open_members(fitted: Any) -> Members:
     >>> members.subset([3, 1, 4]).n_estimators
     3
     """
-    for base in type(fitted).__mro__:
+    check_family(fitted)
+    return open_members(fitted)
+
+
+_unregistered = open_members.dispatch(object)
+
+
+def check_family(estimator: Any) -> None:
+    """Whether there is an adapter for the class of an estimator, fitted or not.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    for base in type(estimator).__mro__:
         adapter = _LAZY_ADAPTERS.get(base.__module__.partition(".")[0])
         if adapter is not None:
             importlib.import_module(adapter)
-            if open_members.dispatch(type(fitted)) is not _unregistered:
-                return open_members(fitted)
-    name = type(fitted).__name__
+    if open_members.dispatch(type(estimator)) is not _unregistered:
+        return
+    name = type(estimator).__name__
+    if hasattr(estimator, "pruned_estimator_"):
+        raise TypeError(f"estimator={name} is no ensemble but has one; give its pruned_estimator_")
     raise TypeError(
         f"estimator={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
         "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, CatBoost, voting or "
         f"stacking model, or register an adapter with ensprune.members.open_members.register({name})"
     )
-
-
-_unregistered = open_members.dispatch(object)
 
 
 def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any) -> Any:

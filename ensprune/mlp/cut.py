@@ -40,8 +40,14 @@ class Plan:
     masks: list[np.ndarray]
 
 
-def check_plan(pruner: Any, net: Any) -> Plan:
-    """Check that a pruner's parameters go together and with this network; lay out the steps.
+def check_plan(pruner: Any, layers: list[tuple[int, int]]) -> Plan:
+    """Check that a pruner's parameters go together and with a network; lay out the steps.
+
+    Parameters
+    ----------
+    pruner : MLPPruner
+    layers : list of (int, int)
+        Shapes of the network's weights.
 
     Raises
     ------
@@ -64,16 +70,16 @@ def check_plan(pruner: Any, net: Any) -> Plan:
             f"method={pruner.method!r}."
         )
     if by_neuron:
-        n_units = len(net.coefs_) - 1
+        n_units = len(layers) - 1
         if n_units == 0:
             raise ValueError("structure='neuron' needs a network with at least one hidden layer.")
     else:
-        n_units = len(net.coefs_)
+        n_units = len(layers)
     what = "hidden layers" if by_neuron else "layers"
     # A programme treats each layer by itself, so "global" is "layer" there.
     scope = "layer" if program and pruner.scope == "global" else pruner.scope
     sparsities = check_sparsity(pruner.sparsity, n_units, scope, what)
-    shapes = [W.shape for W in net.coefs_[:n_units]]
+    shapes = layers[:n_units]
     if pruner.scope == "erk":
         sparsities = erk_sparsities(shapes, float(sparsities[0]), pruner.structure)
     if pruner.schedule == "layerwise" and pruner.scope == "global":

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit, softmax
+from sklearn.base import is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 _Activation = Callable[[np.ndarray], np.ndarray]
@@ -42,7 +44,18 @@ def check_is_mlp(estimator: Any, name: str = "estimator") -> None:
         raise TypeError(
             f"{name} must be an MLPClassifier or MLPRegressor of scikit-learn (or a FrozenEstimator "
             f"around a fitted one), got {type(estimator).__name__}."
+            + (" Put the pruner into the pipeline, as its last step." * hasattr(estimator, "steps"))
         )
+
+
+def layers_of(net: Any, n_features: int, y: np.ndarray) -> list[tuple[int, int]]:
+    """Shapes of the weights that an MLP will have once it is fitted."""
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    if y.ndim == 1 and is_classifier(net):
+        n_classes = len(np.unique(y))
+        n_outputs = n_classes if n_classes > 2 else 1
+    widths = [n_features, *np.atleast_1d(net.hidden_layer_sizes).tolist(), n_outputs]
+    return list(pairwise(widths))
 
 
 def check_weights_are_dense_and_finite(net: Any) -> None:

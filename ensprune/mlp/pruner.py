@@ -18,10 +18,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..arguments import as_scorer
 from ..delegation import PredictsWithPruned
 from ..replay import Replay
 from ..reporting import Judged, Reports
+from ..scoring import as_scorer, check_answers, check_scores_labels
 from ..standard_error import error_on
 from ..whole import take_over, unfitted_twin
 from .cut import check_plan, cut_neurons, cut_weights
@@ -33,6 +33,7 @@ from .network import (
     check_labels_known,
     check_weights_are_dense_and_finite,
     copy_network,
+    layers_of,
 )
 from .neurons import NEURON_CRITERIA
 from .path import SparsityPath, SparsityStep
@@ -266,6 +267,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
             check_classification_targets(target)
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
+        if is_classifier(base) and target.ndim == 1:
+            check_scores_labels(self._scorer(base), self.scoring, target)
         rng = check_random_state(self.random_state)
         X_fit = X if hasattr(X, "shape") else rows
         if (X_val is None) != (y_val is None):
@@ -287,6 +290,9 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
             full = base
             check_labels_known(full, target)
         else:
+            # Before it is trained, which may take hours.
+            check_plan(self, layers_of(base, self.n_features_in_, target))
+            check_answers(self._scorer(base), base)
             full, early = train_from_start(
                 base, _safe_indexing(X_fit, train), target[train], rng, self.rewind
             )
@@ -308,7 +314,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
 
     def _prune(self, full, early, X, y, X_val, y_val, rng):
         by_neuron = self.structure == "neuron"
-        plan = check_plan(self, full)
+        plan = check_plan(self, [W.shape for W in full.coefs_])
         score = self._scorer(full)
         self.score_full_ = float(score(full, X_val, y_val))
         sample = rng.permutation(len(X))[: self.max_samples]

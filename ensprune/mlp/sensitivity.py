@@ -13,7 +13,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ..arguments import N_JOBS, RANDOM_STATE, as_scorer, labels_or_values
+from ..arguments import N_JOBS, RANDOM_STATE, labels_or_values
+from ..scoring import as_scorer
 from .criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
 from .network import (
     absolute_gradients,

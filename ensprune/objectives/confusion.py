@@ -26,6 +26,7 @@ from sklearn.metrics import (
 
 from ..link import Link, Logistic
 from ..replay import Replay
+from ..scoring import check_metric_parameters
 from ..storage import release
 from .base import register_label_metric
 from .generic import call_scorer
@@ -46,6 +47,11 @@ class ConfusionScore(OfLabels):
     scorer : scikit-learn scorer
         Of a metric that takes sample weights.
 
+    Raises
+    ------
+    ValueError
+        If scikit-learn does not allow a keyword argument, which closed forms would not notice.
+
     Notes
     -----
     Where the metric has a closed form, all candidates are scored by it at once. Everything else, a
@@ -54,6 +60,7 @@ class ConfusionScore(OfLabels):
     """
 
     def __init__(self, scorer: Any):
+        check_metric_parameters(scorer)
         self.scorer = scorer
 
     def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:

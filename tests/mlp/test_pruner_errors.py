@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
 from ensprune.mlp import MLPPruner, compress
 from ensprune.mlp.network import copy_network
@@ -43,6 +44,33 @@ from ensprune.mlp.network import copy_network
 def test_parameters(digits, digits_net, arguments, message):
     with pytest.raises(ValueError, match=message):
         MLPPruner(FrozenEstimator(digits_net), **arguments).fit(digits[0][:200], digits[1][:200])
+
+
+class NeverTrained(MLPClassifier):
+    """Training it is the failure."""
+
+    def _fit(self, *args, **kwargs):
+        raise AssertionError("the network was trained before the arguments were looked at")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sparsity": 90}, r"sparsity=90 must lie in \[0, 1\)"),
+        ({"sparsity": [0.5, 0.5], "scope": "layer"}, "sequence of 3 floats"),
+        ({"sparsity": [0.5] * 4, "structure": "neuron", "scope": "layer"}, "2 hidden layers"),
+        ({"finetune_epochs": [1, 2]}, "one for each of the 10 steps"),
+        ({"scoring": "f1"}, "scoring='f1' cannot score these labels: Target is multiclass"),
+    ],
+)
+def test_a_network_is_not_trained_in_vain(digits, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MLPPruner(NeverTrained((8, 6)), **arguments).fit(digits[0], digits[1])
+
+
+def test_a_pipeline_is_told_where_the_pruner_goes(digits):
+    with pytest.raises(TypeError, match=r"got Pipeline\. Put the pruner into the pipeline"):
+        MLPPruner(make_pipeline(MLPClassifier())).fit(*digits)
 
 
 @pytest.mark.parametrize(

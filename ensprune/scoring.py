@@ -1,0 +1,135 @@
+"""Scorers that are given: what they must be, and that they can score these labels at all.
+
+All of it before anything is fitted, which may take hours.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics._scorer import _Scorer
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from .replay import Replay
+
+# More are no labels, but numbers that a classifier will refuse.
+_MOST_CLASSES = 1000
+
+
+def as_scorer(scoring: Any, estimator: Any) -> Callable[..., float]:
+    """A scorer from its name, or the callable itself.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        Any scikit-learn scoring string or scorer callable.
+    estimator : object
+        What it is to score.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name, or scikit-learn does not allow a keyword argument of its
+        metric.
+    TypeError
+        If it is not called as a scorer is, with an estimator, rows and labels.
+    """
+    if isinstance(scoring, str):
+        return get_scorer(scoring)
+    check_metric_parameters(scoring)
+    if not callable(scoring):
+        raise TypeError(f"scoring={scoring!r} is neither a name nor a callable")
+    try:
+        inspect.signature(scoring).bind(estimator, None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"scoring={scoring!r} cannot be called as scoring(estimator, X, y): {error}; of a metric "
+            "of true and predicted values sklearn.metrics.make_scorer makes a scorer"
+        ) from error
+    except ValueError:  # built-in, with a signature that nobody knows
+        pass
+    return check_scoring(estimator, scoring)
+
+
+def check_metric_parameters(scorer: Any) -> None:
+    """Let scikit-learn check the keyword arguments of its metric, as a call of it would.
+
+    Raises
+    ------
+    ValueError
+        If one is not allowed: scikit-learn's ``InvalidParameterError``.
+    """
+    metric: Any = getattr(scorer, "_score_func", None)
+    constraints = getattr(metric, "_skl_parameter_constraints", None)
+    if constraints is not None and not get_config()["skip_parameter_validation"]:
+        validate_parameter_constraints(constraints, scorer._kwargs, caller_name=metric.__qualname__)
+
+
+def check_answers(scorer: Any, estimator: Any) -> None:
+    """Whether an unfitted estimator has a method that a scorer of scikit-learn asks for.
+
+    Raises
+    ------
+    TypeError
+        If it has none of them.
+    """
+    asked = getattr(scorer, "_response_method", ())
+    asked = (asked,) if isinstance(asked, str) else tuple(asked)
+    if not isinstance(scorer, _Scorer) or asked == ("default",):
+        return
+    if not any(hasattr(estimator, method) for method in asked):
+        raise TypeError(
+            f"scoring={scorer!r} asks for {' or '.join(asked)}, which "
+            f"{type(estimator).__name__} does not have; give a metric of what it predicts"
+        )
+
+
+def check_scores_labels(scorer: Any, scoring: Any, y: np.ndarray) -> None:
+    """Whether a scorer of scikit-learn takes a classifier's labels, on one row of each, all right.
+
+    Of any other callable nobody knows what it looks at.
+
+    Parameters
+    ----------
+    scorer : callable
+    scoring : str or callable
+        What it was called, for the message.
+    y : ndarray of shape (n_samples,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If it does not, such as one of two classes for three, or for labels of which it does not know
+        the positive one.
+    """
+    classes = np.unique(y)
+    metric: Any = getattr(scorer, "_score_func", None)
+    of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
+    if not isinstance(scorer, _Scorer) or not of_scikit_learn:
+        return
+    if not 2 <= len(classes) <= _MOST_CLASSES:
+        return
+    sure = np.eye(len(classes))
+    decision = np.array([-1.0, 1.0]) if len(classes) == 2 else sure
+    right = Replay(classes, predict=classes, predict_proba=sure, decision_function=decision)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scorer(right, np.empty((len(classes), 0)), classes)
+    except ValueError as error:
+        advice = ""
+        if "pos_label" in str(error):
+            advice = (
+                f"; name the positive class, make_scorer({metric.__name__}, pos_label="
+                f"{classes.tolist()[1]!r}, ...), or encode the labels as 0 and 1"
+            )
+        raise ValueError(
+            f"scoring={scoring!r} cannot score these labels: {error}{advice}"
+        ) from error

@@ -1,0 +1,201 @@
+"""What is wrong with a scorer, or with what is to be pruned, is said before anything is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    cohen_kappa_score,
+    f1_score,
+    fbeta_score,
+    get_scorer,
+    get_scorer_names,
+    jaccard_score,
+    make_scorer,
+    mean_squared_error,
+    precision_score,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from ensprune import EnsemblePruner, compact, prune, refine_leaves
+from ensprune.members import open_members
+from ensprune.objectives import make_objective
+from ensprune.scoring import check_scores_labels
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 3))
+WORDS = np.where(X[:, 0] + RNG.normal(size=120) > 0, "good", "bad")
+THREE = np.digitize(X[:, 0], [-0.5, 0.5])
+
+
+class NeverFitted(RandomForestClassifier):
+    """Fitting it is the failure."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("the ensemble was fitted before the arguments were looked at")
+
+
+class Alone(DecisionTreeClassifier):
+    fit = NeverFitted.fit
+
+
+@pytest.mark.parametrize(
+    ("scoring", "y", "message"),
+    [
+        ("f1", WORDS, r"scoring='f1' cannot score .*make_scorer\(f1_score, pos_label='good', \.\.\.\)"),
+        ("average_precision", WORDS, "name the positive class"),
+        ("neg_brier_score", WORDS, "name the positive class"),
+        (make_scorer(f1_score, pos_label="well"), WORDS, "pos_label=well is not a valid label"),
+        ("r2", WORDS, "scoring='r2' cannot score these labels: could not convert"),
+        ("f1", THREE, "scoring='f1' cannot score these labels: Target is multiclass"),
+        (make_scorer(jaccard_score, zero_division=np.nan), THREE, "'zero_division' parameter of jacc"),
+        (make_scorer(fbeta_score, beta=-1.0), THREE, "'beta' parameter of fbeta_score"),
+    ],
+)  # fmt: skip
+def test_scorers_that_cannot_score_the_labels(scoring, y, message):
+    with pytest.raises(ValueError, match=message):
+        EnsemblePruner(NeverFitted(10), scoring=scoring).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        EnsemblePruner(FrozenEstimator(RandomForestClassifier(5).fit(X, y)), scoring=scoring).fit(
+            X, y
+        )
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "roc_auc_ovr", "neg_log_loss", "accuracy"])
+@pytest.mark.parametrize("y", [WORDS, THREE], ids=["words", "three"])
+def test_scorers_that_can(scoring, y):
+    assert EnsemblePruner(RandomForestClassifier(5), scoring=scoring).fit(X, y).n_members_ == 1
+
+
+def test_the_labels_asked_about_are_those_that_judge():
+    forest = RandomForestClassifier(10, random_state=0)
+    two = THREE != 1
+    with pytest.raises(ValueError, match="Target is multiclass"):
+        EnsemblePruner(forest, scoring="f1").fit(X[two], THREE[two] > 0, X_val=X, y_val=THREE)
+    good = make_scorer(f1_score, pos_label="good")
+    pruner = EnsemblePruner(forest, scoring=good, target_size=3).fit(X, WORDS)
+    assert 0 < pruner.score_pruned_ <= 1
+
+
+def test_nothing_is_asked_of_callables_that_may_look_at_anything():
+    def picky(estimator, X, y):
+        if len(y) < 10:
+            raise ValueError("too few rows for me")
+        return estimator.score(X, y)
+
+    check_scores_labels(picky, picky, WORDS)
+    check_scores_labels(make_scorer(lambda true, said: 1 / (len(true) - 2)), "mine", WORDS)
+    # Of one class nobody can say, and numbers are no classes.
+    check_scores_labels(make_scorer(f1_score), "f1", np.zeros(9))
+    check_scores_labels(make_scorer(f1_score), "f1", np.arange(9999.0))
+
+
+KINDS = {
+    "0, 1": X[:, 0] > 0,
+    "-1, 1": np.where(X[:, 0] > 0, 1, -1),
+    "1, 2": np.where(X[:, 0] > 0, 2, 1),
+    "words": WORDS,
+    "three": THREE,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_refused_is_what_scikit_learn_refuses(kind):
+    y = KINDS[kind]
+    forest = RandomForestClassifier(5, max_depth=2, random_state=0).fit(X, y)
+
+    def refused(call):
+        try:
+            call()
+        except (TypeError, ValueError):
+            return True
+        return False
+
+    for name in get_scorer_names():
+        pruner = EnsemblePruner(RandomForestClassifier(), scoring=name)
+        ours, theirs = (
+            refused(lambda p=pruner: p._check_scoring(y)),
+            refused(lambda n=name: get_scorer(n)(forest, X, y)),
+        )
+        assert ours == theirs, name
+
+
+def test_a_metric_is_no_scorer():
+    with pytest.raises(
+        TypeError, match=r"of a metric .* sklearn\.metrics\.make_scorer makes a scorer"
+    ):
+        EnsemblePruner(NeverFitted(), scoring=f1_score).fit(X, THREE)
+
+
+def test_answers_that_the_ensemble_will_not_have():
+    vote = VotingClassifier([("a", NeverFitted()), ("b", GaussianNB())])
+    with pytest.raises(
+        TypeError, match="asks for predict_proba, which VotingClassifier does not have"
+    ):
+        EnsemblePruner(vote, scoring="neg_log_loss").fit(X, THREE)
+    # Either will do.
+    EnsemblePruner(
+        RandomForestClassifier(5),
+        scoring=make_scorer(
+            average_precision_score,
+            response_method=("decision_function", "predict_proba"),
+            pos_label="bad",
+        ),
+    ).fit(X, WORDS)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda tree: tree,
+        lambda tree: make_pipeline(StandardScaler(), tree),
+        lambda tree: GridSearchCV(make_pipeline(StandardScaler(), tree), {}),
+    ],
+    ids=["alone", "in a pipeline", "in a search"],
+)
+def test_what_is_no_ensemble_is_not_fitted(wrapped):
+    with pytest.raises(TypeError, match="estimator=Alone is no ensemble that ensprune knows"):
+        EnsemblePruner(wrapped(Alone())).fit(X, THREE)
+    for estimator in (LogisticRegression(), IsolationForest()):
+        with pytest.raises(TypeError, match="no ensemble that ensprune knows"):
+            EnsemblePruner(estimator).fit(X, THREE)
+
+
+def test_a_fitted_pruner_is_told_what_to_give():
+    pruner = EnsemblePruner(RandomForestClassifier(5), target_size=2).fit(X, THREE)
+    for call in (prune, compact, refine_leaves):
+        with pytest.raises(
+            TypeError, match="EnsemblePruner is no ensemble but has one; give its pru"
+        ):
+            call(pruner, X, THREE)
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        make_scorer(jaccard_score, zero_division=np.nan),
+        make_scorer(precision_score, average="macros"),
+        make_scorer(fbeta_score, beta=-2.0, average="macro"),
+        make_scorer(cohen_kappa_score, weights="cubic"),
+    ],
+)
+def test_fast_forms_check_the_parameters_that_scikit_learn_checks(scorer):
+    forest = RandomForestClassifier(5, random_state=0).fit(X, THREE)
+    with pytest.raises(ValueError, match="parameter of") as theirs:
+        scorer(forest, X, THREE)
+    with pytest.raises(ValueError, match="parameter of") as ours:
+        make_objective(scorer, open_members(forest).combiner)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_a_scorer_of_numbers_asks_for_nothing_else():
+    check_scores_labels(make_scorer(mean_squared_error), "mse", THREE)

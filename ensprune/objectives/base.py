@@ -140,17 +140,19 @@ class Objective(ABC):
     def score(self) -> float:
         """Score of the current sub-ensemble; NaN while it is empty."""
 
-    def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
+    def tiebreaks(self, drop: bool = False, members: np.ndarray | None = None) -> np.ndarray | None:
         """Secondary scores, for metrics that tie often.
 
         Parameters
         ----------
         drop : bool, default=False
             As for :meth:`candidates`.
+        members : ndarray of int, default=None
+            The candidates that tie; None is all members.
 
         Returns
         -------
-        ndarray of shape (n_members,), dtype float64, or None
+        ndarray of shape (len(members),), dtype float64, or None
             None where there are none.
         """
         return None

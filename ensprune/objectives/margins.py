@@ -27,6 +27,9 @@ _WORTH_COPYING = 0.5
 # Comparisons held at a time, one byte each: with their margins inside a core's own cache.
 _TILE_BYTES = 1 << 17
 
+# From so many samples on counting them is worth a call per row.
+_WORTH_COUNTING = 1 << 12
+
 
 @dataclass
 class _Looked:
@@ -207,7 +210,7 @@ class Margins:
             some = max(1, _TILE_BYTES // length)
             for first in range(0, len(members), some):
                 batch = members[first : first + some]
-                right = np.ones((len(batch), length), dtype=bool)
+                right: Any = None
                 for rival in range(len(needed)):
                     rows = _rows(looked.margins[:, rival, block], batch)
                     met = meets(rows, needed[rival, block])
@@ -215,7 +218,7 @@ class Margins:
                         doubtful = rows == nearest[rival, block]
                         if doubtful.any():
                             self._look_up(doubtful, met, batch, rival, block, drop)
-                    right &= met
+                    right = met if right is None else np.logical_and(right, met, out=right)
                 totals[first : first + some, label] += self._weigh(right, label, weights[block])
                 release(looked.margins)
         return totals
@@ -309,9 +312,12 @@ class Margins:
     def _weigh(self, right: np.ndarray, label: int, weights: np.ndarray) -> np.ndarray:
         """Weight of what is right in each row of ``right`` (n_rows, n_some), all of one class."""
         alike = self._alike[label]
-        if alike is not None:
-            return alike * np.array([np.count_nonzero(row) for row in right], dtype=np.float64)
-        return right @ weights
+        if alike is None:
+            return right @ weights
+        if right.shape[1] < _WORTH_COUNTING:
+            # A product with ones is exact, and one call for all rows.
+            return alike * (right @ np.ones(right.shape[1], dtype=np.float32)).astype(np.float64)
+        return alike * np.array([np.count_nonzero(row) for row in right], dtype=np.float64)
 
 
 def _stretches(bounds: np.ndarray) -> list[slice]:

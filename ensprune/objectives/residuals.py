@@ -21,6 +21,9 @@ from .out_of_bag import residual_dtype
 _BLOCK_BYTES = 1 << 23
 _LONGEST_BLOCK = 1 << 13
 
+# Fewer residuals are multiplied before a thread has started.
+_WORTH_A_THREAD = 1 << 21
+
 # What looking at a piece of a file brings into memory at least, its neighbours included.
 _MAPPED_AT_ONCE = 1 << 16
 
@@ -71,11 +74,25 @@ class Residuals:
             residual = self._of(_EVERYONE, block, room)
             weighed = self._weighed(residual, block)
             mean = np.full(len(residual), 1.0 / len(residual), dtype=self._dtype) @ weighed
-            # One row by one column each: BLAS is the fastest at products of long vectors.
-            squares = np.matmul(weighed[:, None, :], residual[:, :, None]).ravel()
-            return np.stack([squares, residual @ mean])
+            return np.stack([_row_by_row(weighed, residual), residual @ mean])
 
         return self._sum(products)
+
+    def against(self, members: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Weighted products of some members with themselves, and with others' (n_outputs, n_samples).
+
+        Returns
+        -------
+        ndarray of shape (2, len(members)), dtype float64
+        """
+
+        def products(block: slice, room: np.ndarray) -> np.ndarray:
+            residual = self._of(members, block, room)
+            weighed = self._weighed(residual, block)
+            there = other[:, block].astype(self._dtype).ravel()
+            return np.stack([_row_by_row(weighed, residual), weighed @ there])
+
+        return self._sum(products, len(members))
 
     def square(self, members: np.ndarray) -> np.ndarray:
         """Weighted products of all pairs of some members, ascending; (n_some, n_some)."""
@@ -85,7 +102,7 @@ class Residuals:
             residual = self._weighed(self._of(some, block, room), block, 0.5)
             return residual @ residual.T
 
-        return self._sum(products)
+        return self._sum(products, len(members))
 
     def across(self, members: np.ndarray, least: float = 0.0) -> np.ndarray:
         """Weighted products of some members with all.
@@ -119,14 +136,19 @@ class Residuals:
 
         return self._sum(products)
 
-    def _sum(self, products: Callable[[slice, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Over blocks of samples, ``products(block, room)`` in float64."""
-        blocks = self._blocks()
+    def _sum(
+        self, products: Callable[[slice, np.ndarray], np.ndarray], n_some: int | None = None
+    ) -> np.ndarray:
+        """Over blocks of samples, ``products(block, room)`` in float64; of all members if not told."""
+        n_members, n_outputs, n_samples = self._outputs.shape
+        n_some = n_members if n_some is None else n_some
+        blocks = self._blocks(n_some)
         # A thread per block in the place of BLAS's own: the sums do not depend on how many there are.
         jobs = max(effective_n_jobs(self._n_jobs), blas_threads())
-        jobs = min(jobs, cpu_count(), len(blocks))
-        size = self._outputs[..., blocks[0]].size
-        self._rooms += [np.empty(size, self._dtype) for _ in range(jobs - len(self._rooms))]
+        enough = n_some * n_outputs * n_samples // _WORTH_A_THREAD
+        jobs = max(1, min(jobs, cpu_count(), len(blocks), enough))
+        room = max(_BLOCK_BYTES // self._dtype.itemsize, n_members * n_outputs)
+        self._rooms += [np.empty(room, self._dtype) for _ in range(jobs - len(self._rooms))]
 
         def of(block: slice) -> np.ndarray:
             room = self._rooms.pop()
@@ -153,10 +175,10 @@ class Residuals:
             total += part
         return total if self._alike is None else total * self._alike
 
-    def _blocks(self) -> list[slice]:
-        """Blocks of samples, all about as long."""
-        n_members, n_outputs, n_samples = self._outputs.shape
-        longest = _BLOCK_BYTES // (n_members * n_outputs * self._dtype.itemsize)
+    def _blocks(self, n_some: int) -> list[slice]:
+        """Blocks of samples for so many members, all about as long."""
+        _, n_outputs, n_samples = self._outputs.shape
+        longest = _BLOCK_BYTES // (n_some * n_outputs * self._dtype.itemsize)
         longest = max(1, min(longest, _LONGEST_BLOCK // n_outputs))
         count = -(-n_samples // longest)
         count += count % 2  # so that two threads are done at the same time
@@ -186,3 +208,8 @@ class Residuals:
         weight = self._weight[block] ** power
         n_outputs = self._outputs.shape[1]
         return residual * np.tile(weight, n_outputs).astype(self._dtype)
+
+
+def _row_by_row(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Products of rows with the same rows of another, by BLAS, which is fast at long ones."""
+    return np.matmul(first[:, None, :], second[:, :, None]).ravel()

@@ -135,11 +135,11 @@ def _repeat(objective: Objective, chosen: np.ndarray) -> None:
 
 
 def argbest(
-    scores: np.ndarray, tiebreaks: Callable[[], np.ndarray | None], allowed: np.ndarray
+    scores: np.ndarray, tiebreaks: Callable[..., np.ndarray | None], allowed: np.ndarray
 ) -> int:
     """Position of the best allowed score; ties go to the better tiebreak, then to the first.
 
-    Tiebreaks may cost as much as scores: they are asked for where there is a tie.
+    Tiebreaks may cost as much as scores: they are asked for where there is a tie, of those who tie.
 
     Raises
     ------
@@ -156,5 +156,5 @@ def argbest(
     tied = np.flatnonzero(allowed & (scores >= top - RELATIVE_GAIN * abs(top)))
     if len(tied) == 1:
         return int(tied[0])
-    secondary = tiebreaks()
-    return int(tied[0] if secondary is None else tied[secondary[tied].argmax()])
+    secondary = tiebreaks(members=tied)
+    return int(tied[0] if secondary is None else tied[secondary.argmax()])

@@ -9,10 +9,10 @@ import pytest
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Identity, Probability
-from ensprune.objectives import Accuracy, gram, residuals, squared
+from ensprune.objectives import gram, residuals, squared
 from ensprune.objectives.gram import Gram, ResidualGram
 from ensprune.objectives.residuals import Residuals
-from ensprune.objectives.squared import SquaredError, residual_gram, squared_target
+from ensprune.objectives.squared import SquaredError, squared_target
 from ensprune.selectors import GreedySelector
 from ensprune.selectors.base import Problem
 
@@ -220,17 +220,3 @@ def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         _ = products.diagonal
     assert len(begun) < 200
-
-
-def test_ties_that_never_come_up_read_nothing(reads):
-    outputs, y, combiner, _ = simulated(0, 3, n_members=70)
-    objective = Accuracy()
-    objective.start(outputs, y, combiner)
-    objective.add(4)
-    objective.candidates()
-    assert not reads
-    np.testing.assert_allclose(
-        objective.tiebreaks()[4],
-        -residual_gram(outputs, squared_target(y, combiner), np.full(len(y), 1 / len(y)))[4, 4],
-    )
-    assert reads

@@ -8,6 +8,8 @@ import pytest
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Logistic, Probability
 from ensprune.objectives import Accuracy
+from ensprune.objectives.residuals import Residuals
+from ensprune.objectives.squared import SquaredError
 
 
 def start(outputs, y, n_classes=3):
@@ -48,3 +50,53 @@ def test_blocks_do_not_change_the_score(monkeypatch):
     whole = start(outputs, y, 4).candidates()
     monkeypatch.setattr(Accuracy, "_block_bytes", 1000)
     np.testing.assert_allclose(start(outputs, y, 4).candidates(), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["mean", "vote", "offset"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(3))
+def test_ties_are_broken_by_what_squared_error_scores(kind, dtype, seed):
+    rng = np.random.default_rng(seed)
+    outputs = rng.dirichlet([1, 1, 1], size=(20, 200)).transpose(0, 2, 1).astype(dtype)
+    y, weight = rng.integers(0, 3, 200), rng.uniform(0.5, 2.0, 200)
+    native = None if kind == "mean" else rng.uniform(0.5, 2.0, 20)
+    combiner = LinearCombiner(
+        "vote" if kind == "vote" else "mean",
+        Probability(),
+        np.arange(3),
+        20,
+        weights=native,
+        offset=np.array([0.1, 0.0, -0.1]) if kind == "offset" else None,
+    )
+    accuracy, squared = Accuracy(), SquaredError()
+    some = np.array([3, 7, 19])
+    for objective in (accuracy, squared):
+        objective.start(outputs, y, combiner, weight)
+    for members, drop in (([], False), ([4, 7], False), ([3, 19], False), ([], True)):
+        for member in members:
+            accuracy.add(member)
+            squared.add(member)
+        known = squared.candidates(drop)
+        asked = accuracy.tiebreaks(drop, some)
+        np.testing.assert_allclose(asked, known[some], rtol=2e-6)
+        inside = np.isfinite(known)
+        np.testing.assert_allclose(accuracy.tiebreaks(drop)[inside], known[inside], rtol=2e-6)
+
+
+def test_only_those_who_tie_are_read(monkeypatch):
+    rng = np.random.default_rng(0)
+    objective = start(rng.dirichlet([1, 1, 1], size=(70, 90)).transpose(0, 2, 1), [0, 1, 2] * 30)
+    read = []
+    original = Residuals._of
+    monkeypatch.setattr(
+        Residuals,
+        "_of",
+        lambda self, members, *rest: read.append(members) or original(self, members, *rest),
+    )
+    objective.add(4)
+    objective.candidates()
+    assert not read
+    tied = np.array([3, 60])
+    objective.tiebreaks(members=tied)
+    assert all(members is tied for members in read)
+    assert read

@@ -127,8 +127,8 @@ class Search:
                 scores = np.where(gain > 0, gain / np.maximum(costs, costs[costs > 0].min()), gain)
             scores = np.where(free, scores, -np.inf)
             best = np.flatnonzero(scores >= scores.max() - 1e-12 * abs(scores.max()))
-            ties = self._tiebreaks() if len(best) > 1 else None
-            self.move(add=int(best[0] if ties is None else best[ties[best].argmax()]))
+            ties = self._tiebreaks(best) if len(best) > 1 else None
+            self.move(add=int(best[0] if ties is None else best[ties.argmax()]))
             visited.append((self.value(), self.chosen.copy()))
             # Floors that are met and a value that falls: more members only make it worse.
             falls = len(visited) > 1 and visited[-1][0] < visited[-2][0]
@@ -136,9 +136,9 @@ class Search:
                 break
         return visited
 
-    def _tiebreaks(self) -> np.ndarray | None:
+    def _tiebreaks(self, members: np.ndarray) -> np.ndarray | None:
         for objective in self._all():
-            ties = objective.tiebreaks()
+            ties = objective.tiebreaks(members=members)
             if ties is not None:
                 return ties
         return None

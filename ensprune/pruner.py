@@ -353,33 +353,12 @@ default="members"
             If the estimator is no ensemble that can be cut.
         """
         self._check_estimator_kind()
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None"
-            )
-        if (X_val is None) != (y_val is None):
-            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} was given without {missing}; give both or neither")
-        if X_val is None and sample_weight_val is not None:
-            raise ValueError("sample_weight_val was given without X_val and y_val")
-        if fit_params and isinstance(self.estimator, FrozenEstimator):
-            raise ValueError(
-                f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
-            )
-        if X_val is not None and self.validation == "oob":
-            raise ValueError("validation='oob' takes no X_val; give validation='auto'")
+        self._check_given(y, X_val, y_val, sample_weight_val, fit_params)
         X, y, sample_weight = labelled_rows(X, y, sample_weight)
         if is_regressor(self):
             y = values_of(y)
-        # Before anything is fitted, which may take hours.
-        if not isinstance(self.estimator, FrozenEstimator):
-            check_target_size(self.target_size)
-        if not isinstance(self.cost, str):
-            check_cost(self.cost)
-        self._check_scoring(y if y_val is None else labels_or_values(y_val, "y_val"))
+        self._check_parameters(y if y_val is None else labels_or_values(y_val, "y_val"))
         selector = make_selector(self.selector)
-        if self.refine is not None:
-            make_refinement(self.refine, self.n_jobs, self.random_state)
         rounds = self._rounds() if self.retrain else None
 
         n_stages = 2 + (not isinstance(self.estimator, FrozenEstimator)) + bool(self.retrain)
@@ -423,6 +402,36 @@ default="members"
                 f"FrozenEstimator({name.lower()}) for a fitted model"
             )
         check_family(last_step(self.estimator)[1])
+
+    def _check_given(
+        self, y: Any, X_val: Any, y_val: Any, sample_weight_val: Any, fit_params: dict[str, Any]
+    ) -> None:
+        """Whether what ``fit`` was given goes together."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} was given without {missing}; give both or neither")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val")
+        if fit_params and isinstance(self.estimator, FrozenEstimator):
+            raise ValueError(
+                f"the estimator is frozen and takes no fit parameters, got {sorted(fit_params)}"
+            )
+        if X_val is not None and self.validation == "oob":
+            raise ValueError("validation='oob' takes no X_val; give validation='auto'")
+
+    def _check_parameters(self, y: np.ndarray) -> None:
+        """What can be told before anything is fitted, which may take hours; ``y`` is to be scored."""
+        if not isinstance(self.estimator, FrozenEstimator):
+            check_target_size(self.target_size)
+        if not isinstance(self.cost, str):
+            check_cost(self.cost)
+        self._check_scoring(y)
+        if self.refine is not None:
+            make_refinement(self.refine, self.n_jobs, self.random_state)
 
     def _check_scoring(self, y: np.ndarray) -> None:
         """Whether ``scoring`` can score these labels, and what the ensemble will answer."""

@@ -176,31 +176,8 @@ class QuadraticFormulation(Formulation):
             unit = np.abs(curvature).max() or 1.0
             curved = [(x, np.diag(curvature) / unit), (z, 2.0 * curvature[i, j] / unit)]
             program.add_rows(curved, ">=", 0.0)
-        pair = np.zeros((n, n), dtype=np.intp)  # column of each pair
-        pair[np.triu_indices(n, 1)] = z
-        pair = np.maximum(pair, pair.T)
-        others = ~np.eye(n, dtype=bool)
-        partners = pair[others].reshape(n, n - 1)
         if n > 1:
-            ones = np.ones((n, n - 1))
-            program.add_rows(
-                [(partners, ones), (x[free, None], np.full((n, 1), 1.0 - size))], "==", np.zeros(n)
-            )
-        for k in np.flatnonzero(rules.keep[free]) if n > 1 else ():
-            # A pair with a kept member is the other one.
-            other = np.delete(np.arange(n), k)
-            program.add_rows(
-                [(pair[k, other][:, None], np.ones((1, 1))), (x[free[other]][:, None], -1.0)],
-                "==",
-                np.zeros(n - 1),
-            )
-        if not rules.counts and n > 1:
-            unit = rules.costs[free] / rules.costs.max()
-            rest = rules.slack_budget / rules.costs.max() - unit
-            price = np.broadcast_to(unit, (n, n))[others].reshape(n, n - 1)
-            program.add_rows(
-                [(partners, price), (x[free, None], -rest[:, None])], "<=", np.zeros(n)
-            )
+            _tie_pairs(program, rules, size, x[free], z)
         right = self.right_samples(program, members, size)
 
         def fill(mask: np.ndarray) -> np.ndarray:
@@ -213,6 +190,45 @@ class QuadraticFormulation(Formulation):
         program.fill = fill
         program.mask = lambda values: values[x] > 0.5
         return program
+
+
+def _tie_pairs(program: Program, rules: Rules, size: int, x: np.ndarray, z: np.ndarray) -> None:
+    """Rows that tie products to the members they are of.
+
+    Parameters
+    ----------
+    program : Program
+    rules : Rules
+    size : int
+    x : ndarray of shape (n_free,), dtype int
+        Columns of the members that are not dropped, two or more.
+    z : ndarray of shape (n_free * (n_free - 1) / 2,), dtype int
+        Columns of their pairs, in the order of ``np.triu_indices``.
+    """
+    n, free = len(x), ~rules.drop
+    pair = np.zeros((n, n), dtype=np.intp)
+    pair[np.triu_indices(n, 1)] = z
+    pair = np.maximum(pair, pair.T)
+    others = ~np.eye(n, dtype=bool)
+    partners = pair[others].reshape(n, n - 1)
+    program.add_rows(
+        [(partners, np.ones((n, n - 1))), (x[:, None], np.full((n, 1), 1.0 - size))],
+        "==",
+        np.zeros(n),
+    )
+    for k in np.flatnonzero(rules.keep[free]):
+        # A pair with a kept member is the other one.
+        other = np.delete(np.arange(n), k)
+        program.add_rows(
+            [(pair[k, other][:, None], np.ones((1, 1))), (x[other][:, None], -1.0)],
+            "==",
+            np.zeros(n - 1),
+        )
+    if not rules.counts:
+        unit = rules.costs[free] / rules.costs.max()
+        rest = rules.slack_budget / rules.costs.max() - unit
+        price = np.broadcast_to(unit, (n, n))[others].reshape(n, n - 1)
+        program.add_rows([(partners, price), (x[:, None], -rest[:, None])], "<=", np.zeros(n))
 
 
 class SquaredErrorFormulation(QuadraticFormulation):

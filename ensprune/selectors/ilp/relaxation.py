@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import OptimizeResult, linprog
 
 from .program import Program
 from .rows import starts_of
@@ -86,6 +86,49 @@ class Relaxed:
     drop: np.ndarray
 
 
+class _Master:
+    """The program over the members alone: their rules, and a row for every look at the loss.
+
+    Parameters
+    ----------
+    rules : Rules
+    size : int or None
+    unit : float
+        What the loss, the last column, is measured in.
+    """
+
+    def __init__(self, rules: Rules, size: int | None, unit: float):
+        self._n, self._unit = rules.n_members, unit
+        program = Program()
+        lower, upper = rules.bounds()
+        rules.add_to(
+            program, program.add_columns(np.zeros(self._n), lower=lower, upper=upper), size
+        )
+        self._matrix, self._right, self._equal, self._equal_right = program.dense()
+        self._box = np.c_[np.r_[lower, -np.inf], np.r_[upper, np.inf]]
+        self._cuts: list[np.ndarray] = []
+        self._levels: list[float] = []
+
+    def cut(self, point: np.ndarray, value: float, slope: np.ndarray) -> None:
+        """The loss is nowhere below the plane that touches it at a point."""
+        self._cuts.append(np.r_[slope, -self._unit] / self._unit)
+        self._levels.append((slope @ point - value) / self._unit)
+
+    def solved(self, time_limit: float) -> OptimizeResult:
+        """Least loss by what is known, in units, and where."""
+        matrix, equal = self._matrix, self._equal
+        return linprog(
+            np.r_[np.zeros(self._n), 1.0],
+            A_ub=np.vstack([np.c_[matrix, np.zeros(len(matrix))], self._cuts]),
+            b_ub=np.r_[self._right, self._levels],
+            A_eq=np.c_[equal, np.zeros(len(equal))] if len(equal) else None,
+            b_eq=self._equal_right if len(equal) else None,
+            bounds=self._box,
+            method="highs-ds",
+            options={"time_limit": time_limit},
+        )
+
+
 def relax(
     loss: HingeSum,
     rules: Rules,
@@ -129,36 +172,22 @@ def relax(
     costs: Nemhauser & Wolsey, Integer and Combinatorial Optimization (1988), II.2.1.
     """
     n = rules.n_members
-    program = Program()
-    lower, upper = rules.bounds()
-    rules.add_to(program, program.add_columns(np.zeros(n), lower=lower, upper=upper), size)
-    matrix, right, equal, equal_right = program.dense()
     free = rules.keep | ~rules.drop
     inside = start.astype(np.float64) if start is not None else free / free.sum() * (size or 1)
     known, slope = loss.at(inside)
     unit = max(abs(known), abs(incumbent) if np.isfinite(incumbent) else 0.0) or 1.0
-    cuts = [np.r_[slope, -unit] / unit]
-    levels = [(slope @ inside - known) / unit]
+    master = _Master(rules, size, unit)
+    master.cut(inside, known, slope)
     if start is None:
         known = np.inf  # equal fractions need not hold the rules
     keep, drop = rules.keep.copy(), rules.drop.copy()
     bound, last, stalled = -np.inf, -np.inf, 0
     goal = incumbent - gap * abs(incumbent) if np.isfinite(incumbent) else np.inf
-    box = np.c_[np.r_[lower, -np.inf], np.r_[upper, np.inf]]
     while stalled < _PATIENCE and bound < goal:
         left = deadline - time.perf_counter()
         if left < _LEAST_TIME:
             break
-        answer = linprog(
-            np.r_[np.zeros(n), 1.0],
-            A_ub=np.vstack([np.c_[matrix, np.zeros(len(matrix))], cuts]),
-            b_ub=np.r_[right, levels],
-            A_eq=np.c_[equal, np.zeros(len(equal))] if len(equal) else None,
-            b_eq=equal_right if len(equal) else None,
-            bounds=box,
-            method="highs-ds",
-            options={"time_limit": left},
-        )
+        answer = master.solved(left)
         if answer.status == 2 and start is None:
             return Relaxed(np.inf, keep, drop)
         if answer.status != 0:
@@ -173,8 +202,7 @@ def relax(
         between = [inside + _INWARDS * (outer - inside)] if np.isfinite(known) else []
         for point in [*between, outer]:
             value, slope = loss.at(point)
-            cuts.append(np.r_[slope, -unit] / unit)
-            levels.append((slope @ point - value) / unit)
+            master.cut(point, value, slope)
             if value < known:
                 known, inside = value, point
         if known - bound <= 10 * _TOLERANCE * unit:

@@ -92,6 +92,17 @@ def test_the_best_pair_is_found_and_nothing_is_held_out(task):
     np.testing.assert_array_equal(pruner.predict(X), alike.predict(X))
 
 
+def test_many_folds_are_left_out_five_at_a_time():
+    X, y = data("regression")
+    stacking = StackingRegressor(REGRESSORS, Ridge(), cv=KFold(60))
+    pruner = EnsemblePruner(stacking, target_size=4).fit(X, y)
+    columns = [cross_val_predict(one, X, y, cv=KFold(60)) for _, one in REGRESSORS]
+    number = np.arange(len(y)) * 60 // len(y) % 5  # the folds follow each other and are alike
+    together = [(np.flatnonzero(number != k), np.flatnonzero(number == k)) for k in range(5)]
+    said = cross_val_predict(Ridge(), np.column_stack(columns), y, cv=together)
+    assert pruner.score_full_ == pytest.approx(r2_score(y, said), abs=1e-12)
+
+
 def test_what_only_remembers_is_not_believed():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 5)), rng.integers(2, size=300)

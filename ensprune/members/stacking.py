@@ -25,6 +25,9 @@ from .nested import Place, nested
 from .several import several_targets
 from .voting import cut_named, named_members, refilled_named
 
+# Final estimators that are fitted to judge one choice: folds beyond that are left out together.
+_MOST_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class _MetaRows:
@@ -34,7 +37,7 @@ class _MetaRows:
     passthrough: Any  # the original rows, or None
     y: np.ndarray
     sample_weight: np.ndarray | None
-    fold_of: np.ndarray | None  # (n_samples,): the fold of each row; None where members saw none
+    fold_of: np.ndarray | None  # (n_samples,): folds, some of them as one; None of unseen rows
 
     def without(self, fold: int) -> _MetaRows:
         """The rows of all folds but one."""
@@ -298,7 +301,7 @@ class StackingMembers(Members):
         columns = [self._columns(response, t) for t, response in enumerate(responses)]
         fold_of = np.empty(_num_samples(X), dtype=np.intp)
         for fold, (_, rows) in enumerate(folds):
-            fold_of[rows] = fold
+            fold_of[rows] = fold % _MOST_FOLDS
         self._remember(np.stack(columns), X, y, sample_weight, fold_of)
 
     def out_of_fold(self) -> OutOfFold | None:

@@ -1,27 +1,40 @@
 """Cut a fitted ensemble down to a budget: a real, smaller estimator of the same class."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from .compaction import compact
-from .distillation import distill
-from .pruner import EnsemblePruner, prune
-
 if TYPE_CHECKING:
+    from .compaction import compact
+    from .distillation import distill
     from .leaf_refinement import refine_leaves
     from .mlp import MLPPruner
+    from .pruner import EnsemblePruner, prune
 
 __all__ = ["EnsemblePruner", "MLPPruner", "compact", "distill", "prune", "refine_leaves"]
 __version__ = "0.1.0"
 
+# Loaded when first asked for: the command can then say how it is used, and be interrupted, before
+# scikit-learn is there, and networks load only for those who prune them.
+_HOMES = {
+    "EnsemblePruner": "pruner",
+    "MLPPruner": "mlp",
+    "compact": "compaction",
+    "distill": "distillation",
+    "prune": "pruner",
+    "refine_leaves": "leaf_refinement",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Neural networks load only for those who prune them.
-    if name == "MLPPruner":
-        from .mlp import MLPPruner
-
-        return MLPPruner
-    if name == "refine_leaves":
-        from .leaf_refinement import refine_leaves
-
-        return refine_leaves
+    if name in _HOMES:
+        found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = found
+        return found
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -72,6 +76,24 @@ def add_trust(parser: Any) -> None:
     )
 
 
+@contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Put Ctrl-C off to the end: libraries that are halfway imported answer it with messages."""
+    came: list[bool] = []
+    handler = signal.getsignal(signal.SIGINT)
+    alone = threading.current_thread() is threading.main_thread()
+    if handler is not signal.default_int_handler or not alone:  # somebody else's affair
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -85,8 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code. Wrong usage raises ``SystemExit(2)``, as argparse does.
     """
-    options = _parser().parse_args(arguments)
-    name = f"ensprune {options.command}"
+    name, options = "ensprune", argparse.Namespace()
 
     def say(kind: str, message: object) -> None:
         print(f"{name}: {kind}: {one_line(message)}", file=sys.stderr)
@@ -102,6 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = show
         try:
+            with _interrupted_after():
+                options = _parser().parse_args(arguments)
+                name = f"ensprune {options.command}"
+                import_module("ensprune.pruner")  # what all commands need, about a second
             options.run(options)
             sys.stdout.flush()
         except CommandError as error:

@@ -140,22 +140,37 @@ class Objective(ABC):
     def score(self) -> float:
         """Score of the current sub-ensemble; NaN while it is empty."""
 
-    def tiebreaks(self, drop: bool = False, members: np.ndarray | None = None) -> np.ndarray | None:
+    def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
         """Secondary scores, for metrics that tie often.
 
         Parameters
         ----------
         drop : bool, default=False
             As for :meth:`candidates`.
-        members : ndarray of int, default=None
-            The candidates that tie; None is all members.
+
+        Returns
+        -------
+        ndarray of shape (n_members,), dtype float64, or None
+            None where there are none.
+        """
+        return None
+
+    def tiebreaks_of(self, members: np.ndarray, drop: bool = False) -> np.ndarray | None:
+        """:meth:`tiebreaks` of those candidates that tie, where these alone are cheaper.
+
+        Parameters
+        ----------
+        members : ndarray of int
+        drop : bool, default=False
+            As for :meth:`candidates`.
 
         Returns
         -------
         ndarray of shape (len(members),), dtype float64, or None
             None where there are none.
         """
-        return None
+        ties = self.tiebreaks(drop)
+        return None if ties is None else ties[members]
 
     def better_swaps(
         self, entering: np.ndarray, enough: float

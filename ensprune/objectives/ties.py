@@ -7,7 +7,7 @@ import numpy as np
 from .base import Given, normalised_weights
 from .residuals import Residuals
 from .running import LinearObjective
-from .squared import squared_target
+from .targets import squared_target
 
 
 class OfLabels(LinearObjective):
@@ -20,8 +20,7 @@ class OfLabels(LinearObjective):
     def _begin(self, given: Given) -> None:
         super()._begin(given)
         self._code: np.ndarray | None = None
-        # The squared error of a sum is no proxy: dropping stages shifts it.
-        if given.combiner.kind == "sum":
+        if not self._breaks_ties(given):
             return
         self._code = squared_target(given.y, given.combiner)
         offset = self.combiner.offset_on(self.n_samples)
@@ -30,10 +29,16 @@ class OfLabels(LinearObjective):
         self._shares = normalised_weights(given.sample_weight, self.n_samples)
         self._residuals = Residuals(given.outputs, self._code, self._shares, given.n_jobs)
 
-    def tiebreaks(self, drop: bool = False, members: np.ndarray | None = None) -> np.ndarray | None:
+    def _breaks_ties(self, given: Given) -> bool:
+        # The squared error of a sum is no proxy: dropping stages shifts it.
+        return given.combiner.kind != "sum"
+
+    def tiebreaks(self, drop: bool = False) -> np.ndarray | None:
+        return self.tiebreaks_of(np.arange(self.n_members), drop)
+
+    def tiebreaks_of(self, members: np.ndarray, drop: bool = False) -> np.ndarray | None:
         if self._code is None:
             return None
-        members = np.arange(self.n_members) if members is None else members
         factor = (-1.0 if drop else 1.0) * self._member_weights[members]
         norm = self._norm + factor
         # The weighted sum of the residuals of those that are in.

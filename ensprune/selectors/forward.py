@@ -120,14 +120,14 @@ class Walk:
             gains = scores - base
             # A loss is no cheaper for being spread over a high cost.
             scores = np.where(gains > 0, gains / np.maximum(costs, costs[costs > 0].min()), gains)
-        return argbest(scores, objective.tiebreaks, free)
+        return argbest(scores, objective.tiebreaks_of, free)
 
 
 def _repeat(objective: Objective, chosen: np.ndarray) -> None:
     """Draw chosen members again while that improves the objective."""
     while len(objective.selected) < _DRAWS * chosen.sum():
         scores = objective.candidates()
-        best = argbest(scores, objective.tiebreaks, chosen)
+        best = argbest(scores, objective.tiebreaks_of, chosen)
         current = objective.score()
         if not scores[best] > current + RELATIVE_GAIN * abs(current):
             return
@@ -135,7 +135,9 @@ def _repeat(objective: Objective, chosen: np.ndarray) -> None:
 
 
 def argbest(
-    scores: np.ndarray, tiebreaks: Callable[..., np.ndarray | None], allowed: np.ndarray
+    scores: np.ndarray,
+    tiebreaks_of: Callable[[np.ndarray], np.ndarray | None],
+    allowed: np.ndarray,
 ) -> int:
     """Position of the best allowed score; ties go to the better tiebreak, then to the first.
 
@@ -156,5 +158,5 @@ def argbest(
     tied = np.flatnonzero(allowed & (scores >= top - RELATIVE_GAIN * abs(top)))
     if len(tied) == 1:
         return int(tied[0])
-    secondary = tiebreaks(members=tied)
+    secondary = tiebreaks_of(tied)
     return int(tied[0] if secondary is None else tied[secondary.argmax()])

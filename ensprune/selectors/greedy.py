@@ -218,7 +218,7 @@ class GreedySelector(Selector):
                 inside = np.zeros(problem.n_members, dtype=bool)
                 inside[objective.selected] = True
                 scores = objective.candidates(drop=True)
-                objective.drop(argbest(scores, partial(objective.tiebreaks, True), inside))
+                objective.drop(argbest(scores, partial(objective.tiebreaks_of, drop=True), inside))
                 if stage.step() and points:
                     break
         if not points:

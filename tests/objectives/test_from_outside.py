@@ -44,6 +44,9 @@ class WorstMiss(Objective):
     def drop(self, member):
         self.selected.remove(member)
 
+    def tiebreaks(self, drop=False):
+        return np.zeros(self.n_members)
+
     def score(self):
         return self._of(self.selected) if self.selected else float("nan")
 

@@ -77,7 +77,7 @@ def test_ties_are_broken_by_what_squared_error_scores(kind, dtype, seed):
             accuracy.add(member)
             squared.add(member)
         known = squared.candidates(drop)
-        asked = accuracy.tiebreaks(drop, some)
+        asked = accuracy.tiebreaks_of(some, drop)
         np.testing.assert_allclose(asked, known[some], rtol=2e-6)
         inside = np.isfinite(known)
         np.testing.assert_allclose(accuracy.tiebreaks(drop)[inside], known[inside], rtol=2e-6)
@@ -97,6 +97,6 @@ def test_only_those_who_tie_are_read(monkeypatch):
     objective.candidates()
     assert not read
     tied = np.array([3, 60])
-    objective.tiebreaks(members=tied)
+    objective.tiebreaks_of(tied)
     assert all(members is tied for members in read)
     assert read

@@ -102,6 +102,16 @@ def test_a_sample_that_is_wrong_by_the_last_bit_is_wrong():
     assert result.status == "optimal"
 
 
+@pytest.mark.parametrize("out_of_bag", [False, True])
+def test_ties_are_broken_by_squared_error_of_what_all_may_say(out_of_bag):
+    mask = np.random.default_rng(0).random((9, 40)) < 0.4 if out_of_bag else None
+    evidence = Evidence(cases.classification(mask=mask))
+    rules = make_rules(evidence.problem, None, None, None)
+    objective = AccuracyFormulation(evidence, rules, RecallFloors()).objective()
+    objective.start(evidence.filled, evidence.problem.y, evidence.combiner)
+    assert (objective.tiebreaks() is None) == out_of_bag
+
+
 def test_what_a_solver_claims_within_its_tolerance_is_forbidden():
     problem = nearly_right()
     rules = make_rules(problem, None, None, None)

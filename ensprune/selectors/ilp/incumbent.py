@@ -138,7 +138,7 @@ class Search:
 
     def _tiebreaks(self, members: np.ndarray) -> np.ndarray | None:
         for objective in self._all():
-            ties = objective.tiebreaks(members=members)
+            ties = objective.tiebreaks_of(members)
             if ties is not None:
                 return ties
         return None

@@ -164,10 +164,8 @@ class _UntiedAccuracy(Accuracy):
         super().__init__(balanced)
         self._evidence = evidence
 
-    def _begin(self, given: Given) -> None:
-        super()._begin(given)
-        if self._evidence.problem.mask is not None:
-            self._ties = None
+    def _breaks_ties(self, given: Given) -> bool:
+        return super()._breaks_ties(given) and self._evidence.problem.mask is None
 
 
 class _Hinge(LinearObjective):

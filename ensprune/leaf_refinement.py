@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples
@@ -19,7 +20,7 @@ from sklearn.utils.validation import _num_samples
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
 from .combiner import Combiner
 from .leaf_rows import labels_of, read, some_of, taught
-from .lesson import Lesson, learn
+from .lesson import Course, Lesson
 from .members.refittable import open_leaves
 from .refine import Evidence, Labelled, Refinement
 from .refinement.equations import Equations, indicators
@@ -99,6 +100,7 @@ class LeafRefinement(Refinement):
         self._forget()
 
     def _forget(self) -> None:
+        self._course: Course | None = None
         self._lesson: Lesson | None = None
         self._regrown: tuple[np.ndarray, list[Apart]] | None = None  # folds; one for each of them
 
@@ -129,8 +131,10 @@ class LeafRefinement(Refinement):
         strength, loss, alone = choose(trials, self.dampings, self.shrinkages)
         judged_on = "unseen rows" if unseen else "regrown"
         self.report = LeafReport(strength, loss, alone, judged_on)
-        if strength.taught:
-            self._lesson = learn(members, evidence[0], _n_folds(n_judging), _SYNTHETIC, generator)
+        opinion = evidence[0].opinion
+        if strength.taught and self._course is not None and opinion is not None:
+            self._lesson = self._course.lesson(opinion, _SYNTHETIC, generator)
+        self._course = None
         return self
 
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
@@ -152,10 +156,13 @@ class LeafRefinement(Refinement):
             # A third of a cut's own trees, all that have not seen a row, say less of it than all of
             # them do, the less so once each makes up for the others' errors.
             fold_of, folds_apart = self._regrown
+            judged = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+                delayed(apart.first(members.n_members).raw)(link, self.report.strength)
+                for apart in folds_apart
+            )
             raw = np.empty((members.n_outputs, len(fold_of)))
-            for fold, apart in enumerate(folds_apart):
-                here = apart.first(members.n_members)
-                raw[:, fold_of == fold] = here.raw(link, self.report.strength)
+            for fold, own in enumerate(judged):
+                raw[:, fold_of == fold] = own
             return members.combiner, raw
         unseen = any(not part.seen for part in evidence)
         rows = read(members, evidence, self.n_jobs, out_of_bag=not unseen)
@@ -200,33 +207,42 @@ class LeafRefinement(Refinement):
         n_samples = _num_samples(part.X)
         n_folds = _n_folds(n_samples)
         fold_of = folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
-        n_grown = members.n_members
-        if part.opinion is not None:
-            n_grown = max(n_grown, min(part.opinion.n_members, _SPEAKERS))
-        regrown: list[Apart] = []
-        for fold in range(n_folds):
-            fit, judge = (
-                some_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
-            )
-            seed = int(rng.integers(1 << 31))
-            grown = members.regrown(fit.X, fit.y, fit.sample_weight, n_grown, seed)
-            if grown is None:
-                raise ValueError(
-                    f"the leaves of {type(members.estimator).__name__} cannot be refitted on its "
-                    "training rows alone: in them it knows the labels; give rows it was not "
-                    "trained on"
-                )
-            whole = InClassesOf(open_leaves(grown), members.combiner)
-            if part.opinion is not None:
-                fit = replace(fit, opinion=whole.opinion(fit.X, self.n_jobs))
-            rows = read(whole, [fit], self.n_jobs, out_of_bag=True)
-            judged = replace(read(whole, [judge], self.n_jobs), unseen=None)
-            lesson = learn(members, fit, _FEW_FOLDS, _SYNTHETIC, rng)
-            told = None if lesson is None else taught(whole, rows, lesson, self.n_jobs)
-            regrown.append(Apart(whole.leaves(), rows, judged, told))
+        self._course = Course.given(members, part, fold_of, rng, self.n_jobs)
+        seeds = rng.integers(1 << 31, size=n_folds).tolist()
+        regrown = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+            delayed(self._regrown_without)(members, part, fold_of, fold, seed)
+            for fold, seed in enumerate(seeds)
+        )
         self._regrown = fold_of, regrown
         link = members.combiner.link
         return [apart.first(members.n_members).trial(link) for apart in regrown]
+
+    def _regrown_without(
+        self, members: Any, part: Labelled, fold_of: np.ndarray, fold: int, seed: int
+    ) -> Apart:
+        """Trees grown without one fold, and whatever it takes to refit and to judge them."""
+        fit, judge = (
+            some_of(part, np.flatnonzero(side)) for side in (fold_of != fold, fold_of == fold)
+        )
+        n_grown = members.n_members
+        if part.opinion is not None:
+            n_grown = max(n_grown, min(part.opinion.n_members, _SPEAKERS))
+        grown = members.regrown(fit.X, fit.y, fit.sample_weight, n_grown, seed)
+        if grown is None:
+            raise ValueError(
+                f"the leaves of {type(members.estimator).__name__} cannot be refitted on its "
+                "training rows alone: in them it knows the labels; give rows it was not "
+                "trained on"
+            )
+        whole = InClassesOf(open_leaves(grown), members.combiner)
+        opinion = None if part.opinion is None else whole.opinion(fit.X, None)
+        rows = read(whole, [replace(fit, opinion=opinion)], out_of_bag=True)
+        judged = replace(read(whole, [judge]), unseen=None)
+        told = None
+        if self._course is not None and opinion is not None:
+            rng = np.random.default_rng(seed)
+            told = taught(whole, rows, self._course.lesson(opinion, _SYNTHETIC, rng, fold))
+        return Apart(whole.leaves(), rows, judged, told)
 
 
 def _n_folds(n_samples: int) -> int:
@@ -278,7 +294,7 @@ def refine_leaves(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows. A ``class_weight`` of the ensemble weights them as well.
     n_jobs : int, default=None
-        Threads for reading the trees.
+        Threads; None is one.
     random_state : int, RandomState instance or None, default=None
         Draws folds and, with ``validation="oob"``, seeds the trees grown on them.
 
@@ -311,14 +327,14 @@ def refine_leaves(
     a price: values beyond 0 and 1 would sharpen a forest more than distributions can.
 
     **Leaves have a teacher.** Labels are noisy, and a leaf holds few of them. Where trees are
-    bootstrapped and ``validation="oob"``, the values may be fitted to labels in part and to what
-    better informed models say in part: the ensemble itself (after pruning: the one before), and
-    gradient boosting on the same rows, averaged with the share that comes nearest to the labels.
-    Of the real rows each says what it makes of them unseen, out of bag or cross-fitted. Both
-    are asked about synthetic rows, too, in which values of neighbours are mixed. How far to go with
-    that is judged as all else is; sparse rows have no teacher but the ensemble. Twenty of 200 trees had
-    a Brier score or squared error 2 % below that of all of them, geometric mean over 14 data sets and
-    2 splits, where the cut alone was 2 % above (``benchmarks/refine.py``).
+    bootstrapped and ``validation="oob"``, the values may be fitted, beside labels of more or less
+    weight, to what better informed models say of synthetic rows, in which values of neighbours are
+    mixed: the ensemble itself (after pruning: the one before) and gradient boosting on the same
+    rows, averaged with the share that comes nearest to the labels; for that, each is judged on
+    rows it has not seen, out of bag or cross-fitted. How far to go with that is judged as all
+    else is; sparse rows have no teacher but the ensemble's opinion of rows out of bag. Twenty of 200
+    trees had a Brier score or squared error 3 % below that of all of them, geometric mean over 14
+    data sets and 2 splits, where the cut alone was 2 % above (``benchmarks/refine.py``).
 
     **Boosting's stages may be weighed anew** together with their leaf values (fully corrective),
     again only if that is judged better.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def read(
 
 
 def taught(members: Any, rows: Rows, lesson: Lesson, n_jobs: int | None = None) -> Rows:
-    """Rows with what a teacher says of them, and the synthetic ones."""
+    """Rows, and the synthetic ones with what a teacher says of them."""
     answers = lesson.answers
     weight = _SYNTHETIC_WEIGHT * rows.weight.sum() / answers.shape[1]
     synthetic = Rows(
@@ -55,9 +54,8 @@ def taught(members: Any, rows: Rows, lesson: Lesson, n_jobs: int | None = None) 
         target=answers,
         weight=np.full(answers.shape[1], weight),
         offset=members.bind(lesson.X).shifted(np.zeros(answers.shape)),
-        opinion=answers,
     )
-    return replace(rows, opinion=lesson.opinion).and_(synthetic)
+    return rows.taught(synthetic)
 
 
 def labels_of(rows: Rows) -> np.ndarray:

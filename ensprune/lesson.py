@@ -1,4 +1,4 @@
-"""What leaves can learn beside labels: what better informed models say of rows, real and synthetic.
+"""What leaves can learn beside labels: what better informed models say of synthetic rows.
 
 Kept trees are few and their leaves hold a handful of labelled rows each; the uncut ensemble and
 boosting on the same rows know more of the function than these labels tell. Which strength of all
@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .distillation.synthesis import munge, numbers
 from .objectives.base import class_positions
-from .refine import Labelled
-from .refinement.strength import folds
+from .refine import Labelled, Opinion
+from .teacher import Teacher
 
 # Synthetic rows at most, and so that they hold so many values at most.
 _MOST_ROWS = 20_000
@@ -28,15 +27,6 @@ _MOST_VALUES = 4_000_000
 # Neighbours are sought among so many rows at most.
 _MOST_NEIGHBOURS = 20_000
 _N_NEIGHBOURS = 5
-
-# Boosting's rounds and learning rate; with many classes fewer and larger steps, as each is a tree
-# per class.
-_ROUNDS = 60
-_MOST_TREES = 1000
-_FEWEST_ROUNDS = 20
-_TRAVEL = 9.0
-_LARGEST_RATE = 0.3
-_MAX_LEAF_NODES = 15
 
 
 def weight_of(members: Any, part: Labelled) -> np.ndarray:
@@ -48,83 +38,111 @@ def weight_of(members: Any, part: Labelled) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher says.
-
-    The teacher is the uncut ensemble and gradient boosting, averaged with the share that comes
-    nearest to the labels, each of them judged on rows it has not seen.
+    """What a teacher says of rows between the real ones.
 
     Parameters
     ----------
-    opinion : ndarray of shape (n_outputs, n_samples)
-        Of the labelled rows, by models that have not seen them: the ensemble out of bag, boosting
-        cross-fitted. NaN in rows that every member has seen.
     X : array-like of shape (n_synthetic, n_features)
-        Rows between the real ones.
     answers : ndarray of shape (n_outputs, n_synthetic)
-        Of those.
-    share : float
-        Boosting's share of what is said.
     """
 
-    opinion: np.ndarray
     X: Any
     answers: np.ndarray
-    share: float
 
 
-def learn(
-    members: Any, part: Labelled, n_folds: int, per_row: int, rng: np.random.Generator
-) -> Lesson | None:
-    """Draw up a lesson from labelled rows and the ensemble that was grown on them.
+class Course:
+    """Lessons from labelled rows: by the ensemble grown on them, and by boosting on the same rows.
+
+    Both are averaged with the share that comes nearest to the labels, each of them judged on rows
+    it has not seen.
 
     Parameters
     ----------
     members : Members and HasLeaves
         Says which classes the outputs are for, and what the labels weigh.
     part : Labelled
-        With an opinion whose speaker can be asked about more rows.
-    n_folds : int
-        Boosting is cross-fitted on so many.
-    per_row : int
-        Synthetic rows for each real one.
-    rng : Generator
-
-    Returns
-    -------
-    Lesson or None
-        None where rows cannot be drawn or boosted: sparse rows, objects other than in a DataFrame,
-        fewer than two rows to a fold, a single class.
+    table : ndarray or DataFrame of shape (n_samples, n_features)
+        Its rows, such that they can be mixed; see :meth:`given`.
+    fold_of : ndarray of shape (n_samples,), dtype int
+    seed : int
+    n_jobs : int or None
     """
-    n_samples = _num_samples(part.X)
-    table = _table(part.X)
-    if part.opinion is None or part.opinion.speaker is None or table is None:
-        return None
-    classes, weight = members.combiner.classes, weight_of(members, part)
-    labels = part.y if classes is None else class_positions(part.y, classes)
-    counts = np.unique(labels, return_counts=True)[1]
-    if n_samples < 2 * n_folds or (classes is not None and len(counts) < 2):
-        return None
-    seed = int(rng.integers(1 << 31))
 
-    def boosted(rows: np.ndarray, asked: Any) -> np.ndarray:
-        return _boosted(
-            _safe_indexing(table, rows), labels[rows], weight[rows], asked, classes, seed
+    def __init__(
+        self,
+        members: Any,
+        part: Labelled,
+        table: Any,
+        fold_of: np.ndarray,
+        seed: int,
+        n_jobs: int | None,
+    ):
+        classes = members.combiner.classes
+        labels = part.y if classes is None else class_positions(part.y, classes)
+        self._table = table
+        self._kind = part.X
+        self._target = target_of(labels, classes)
+        self._weight = weight_of(members, part)
+        self._teacher = Teacher(
+            _numbers(table, table), labels, self._weight, classes, fold_of, seed, n_jobs
         )
 
-    fold_of = folds(labels, n_folds, rng)
-    apart = np.zeros(part.opinion.mean.shape)
-    for fold in range(n_folds):
-        at = np.flatnonzero(fold_of == fold)
-        apart[:, at] = boosted(np.flatnonzero(fold_of != fold), _safe_indexing(table, at))
-    own = part.opinion.mean
-    share = _share(target_of(labels, classes), own, apart, weight)
-    mixed = _between(table, per_row, rng)
-    X = type(part.X)(mixed, schema=part.X.columns) if _is_polars(part.X) else mixed
-    everyone = np.arange(n_samples)
-    answers = part.opinion.speaker.answers(X)
-    if share > 0:
-        answers = (1 - share) * answers + share * boosted(everyone, mixed)
-    return Lesson((1 - share) * own + share * apart, X, answers, share)
+    @classmethod
+    def given(
+        cls,
+        members: Any,
+        part: Labelled,
+        fold_of: np.ndarray,
+        rng: np.random.Generator,
+        n_jobs: int | None = None,
+    ) -> Course | None:
+        """One on labelled rows, cut into folds.
+
+        Returns
+        -------
+        Course or None
+            None where rows cannot be drawn or boosted: sparse rows, objects other than in a
+            DataFrame, fewer than two rows to a fold, a single class.
+        """
+        table = _table(part.X)
+        if table is None or part.opinion is None or part.opinion.speaker is None:
+            return None
+        if _num_samples(part.X) < 2 * (fold_of.max() + 1):
+            return None
+        if members.combiner.classes is not None and len(np.unique(part.y)) < 2:
+            return None
+        return cls(members, part, table, fold_of, int(rng.integers(1 << 31)), n_jobs)
+
+    def lesson(
+        self, opinion: Opinion, per_row: int, rng: np.random.Generator, without: int | None = None
+    ) -> Lesson:
+        """Draw up a lesson.
+
+        Parameters
+        ----------
+        opinion : Opinion
+            Of the rows, or of those outside the fold, by an ensemble grown on these.
+        per_row : int
+            Synthetic rows for each real one.
+        rng : Generator
+        without : int, default=None
+            A fold that nothing in the lesson may have seen.
+        """
+        teacher = self._teacher
+        rows = np.arange(len(self._weight))
+        if without is not None:
+            rows = np.flatnonzero(teacher.fold_of != without)
+        mixed = _between(_safe_indexing(self._table, rows), per_row, rng)
+        share = _share(
+            self._target[:, rows], opinion.mean, teacher.apart[:, rows], self._weight[rows]
+        )
+        X = type(self._kind)(mixed, schema=self._kind.columns) if _is_polars(self._kind) else mixed
+        answers = opinion.speaker.answers(X)
+        if share > 0:
+            asked = _numbers(mixed, self._table)
+            said = teacher.answers(asked) if without is None else teacher.without(without, asked)
+            answers = (1 - share) * answers + share * said
+        return Lesson(X, answers)
 
 
 def _table(X: Any) -> Any:
@@ -167,41 +185,6 @@ def _share(target: np.ndarray, own: np.ndarray, apart: np.ndarray, weight: np.nd
         return 0.0
     slope = (weight[known] * (target - own)[:, known] * difference).sum()
     return float(np.clip(slope / curvature, 0.0, 1.0))
-
-
-def _boosted(
-    X: Any,
-    labels: np.ndarray,
-    weight: np.ndarray,
-    asked: Any,
-    classes: np.ndarray | None,
-    seed: int,
-) -> np.ndarray:
-    """What boosting on some rows says of others, shape (n_outputs, n_asked)."""
-    present = np.unique(labels)
-    if classes is not None and len(present) == 1:
-        return target_of(np.full(_num_samples(asked), present[0]), classes)
-    n_trees = 1 if classes is None or len(present) == 2 else len(present)
-    rounds = int(np.clip(_MOST_TREES // n_trees, _FEWEST_ROUNDS, _ROUNDS))
-    family = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier
-    boosting = family(
-        max_iter=rounds,
-        learning_rate=min(_TRAVEL / rounds, _LARGEST_RATE),
-        max_leaf_nodes=_MAX_LEAF_NODES,
-        early_stopping=False,
-        random_state=seed,
-    )
-    rows, said = _numbers(X, X), _numbers(asked, X)
-    empty = np.isnan(rows).all(axis=0)  # a column of nothing cannot be binned
-    rows, said = (np.where(empty, 0.0, given) for given in (rows, said))
-    # Weights make binning twice as slow as boosting.
-    alike = weight.min() == weight.max()
-    boosting.fit(rows, labels, sample_weight=None if alike else weight)
-    if classes is None:
-        return boosting.predict(said)[None]
-    answers = np.zeros((len(classes), len(said)))
-    answers[present] = boosting.predict_proba(said).T
-    return answers
 
 
 def _numbers(X: Any, known: Any) -> np.ndarray:

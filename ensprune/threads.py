@@ -54,3 +54,17 @@ def one_blas_thread(needed: bool = True) -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 _limits.restore_original_limits()
+
+
+@contextmanager
+def openmp_threads(limit: int) -> Iterator[None]:
+    """While the block runs, OpenMP computes with so many threads at most where it is called.
+
+    Unlike that of BLAS, their number belongs to the thread that asks for them.
+    """
+    libraries = _controller(len(sys.modules)).select(user_api="openmp")
+    if all(library["num_threads"] <= limit for library in libraries.info()):
+        yield
+        return
+    with libraries.limit(limits=limit):
+        yield

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from ensprune import EnsemblePruner, prune
 from ensprune import leaf_refinement as leaf_module
 from ensprune.distillation.synthesis import munge
-from ensprune.lesson import _numbers, _share, learn
+from ensprune.lesson import Course, _numbers, _share
 from ensprune.members.refittable import open_leaves
 from ensprune.objectives.base import class_positions
 from ensprune.refine import Labelled
@@ -20,11 +20,17 @@ from ensprune.refinement.strength import Strength
 from ensprune.regrown import InClassesOf
 
 
-def lesson_of(forest, X, y, weight=None, per_row=3):
+def course_of(forest, X, y, weight=None, n_jobs=None):
     members = open_leaves(forest)
     opinion = InClassesOf(members, members.combiner).opinion(X, None)
     part = Labelled(X, y, weight, seen=True, opinion=opinion)
-    return learn(members, part, 3, per_row, np.random.default_rng(0)), opinion
+    fold_of = np.arange(len(y)) % 3
+    return Course.given(members, part, fold_of, np.random.default_rng(0), n_jobs), opinion
+
+
+def lesson_of(forest, X, y, weight=None):
+    course, opinion = course_of(forest, X, y, weight)
+    return course.lesson(opinion, 3, np.random.default_rng(0))
 
 
 def noise(n_samples=300, classify=False):
@@ -37,19 +43,50 @@ def noise(n_samples=300, classify=False):
 def test_no_row_is_told_its_own_label(classify):
     X, y = noise(classify=classify)
     family = RandomForestClassifier if classify else RandomForestRegressor
-    found, opinion = lesson_of(family(40, random_state=0).fit(X, y), X, y)
+    course, opinion = course_of(family(40, random_state=0).fit(X, y), X, y)
     target = np.eye(3)[y].T if classify else y[None]
     heard = np.isfinite(opinion.mean).all(axis=0)
-    correlation = np.corrcoef(found.opinion[-1, heard], target[-1, heard])[0, 1]
-    assert correlation < 0.12
-    assert np.isnan(found.opinion[:, ~heard]).all()
+    for said in (opinion.mean[-1, heard], course._teacher.apart[-1, heard]):
+        assert np.corrcoef(said, target[-1, heard])[0, 1] < 0.12
+
+
+@pytest.mark.parametrize("classify", [False, True])
+def test_nothing_in_a_lesson_without_a_fold_has_seen_the_fold(classify):
+    X, y = noise(120, classify=classify)
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    forest = family(10, random_state=0).fit(X, y)
+    others = np.arange(len(y)) % 3 != 1
+    members = open_leaves(family(10, random_state=0).fit(X[others], y[others]))
+    opinion = InClassesOf(members, members.combiner).opinion(X[others], None)
+    lessons = []
+    for _ in range(2):
+        course, _ = course_of(forest, X, y)
+        # Which of both is heard how much is judged by the labels of the other folds.
+        course._teacher.apart[:] = 0.25
+        lessons.append(course.lesson(opinion, 2, np.random.default_rng(0), without=1))
+        X = np.where(others[:, None], X, 0.0)
+        y = np.where(others, y, y[0])
+    np.testing.assert_array_equal(lessons[0].X, lessons[1].X)
+    np.testing.assert_array_equal(lessons[0].answers, lessons[1].answers)
+
+
+def test_threads_change_nothing():
+    X, y = noise(200, classify=True)
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    alone, together = (course_of(forest, X, y, n_jobs=n_jobs)[0] for n_jobs in (None, 2))
+    np.testing.assert_array_equal(alone._teacher.apart, together._teacher.apart)
+    first, second = (
+        prune(forest, X, y, target_size=4, refine="leaves", random_state=0, n_jobs=n_jobs)
+        for n_jobs in (None, 2)
+    )
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
 def test_synthetic_rows_mix_near_ones_and_answers_are_distributions():
     X, y = noise(200, classify=True)
     names = np.array(["ash", "birch", "cedar"])[y]
     forest = RandomForestClassifier(30, random_state=0).fit(X, names)
-    found, _ = lesson_of(forest, X, names)
+    found = lesson_of(forest, X, names)
     assert found.X.shape == (600, 5)
     for column, real in zip(found.X.T, X.T, strict=True):
         assert np.isin(column, real).all()
@@ -112,17 +149,16 @@ def test_tables_with_words_missing_values_and_empty_columns_can_be_taught():
         (OneHotEncoder(handle_unknown="ignore"), ["word"]), ("passthrough", list("abcd"))
     )
     forest = make_pipeline(columns, RandomForestRegressor(20, random_state=0)).fit(frame, y)
-    found, _ = lesson_of(forest, frame, y)
+    found = lesson_of(forest, frame, y)
     assert list(found.X.columns) == list(frame.columns)
     assert np.isfinite(found.answers).all()
-    assert 0 <= found.share <= 1
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, lambda X: X.astype(object)])
 def test_rows_that_cannot_be_mixed_teach_nothing(kind):
     X, y = noise(60)
     forest = RandomForestRegressor(10, random_state=0).fit(X, y)
-    assert lesson_of(forest, kind(X), y)[0] is None
+    assert course_of(forest, kind(X), y)[0] is None
     small = prune(
         forest, kind(X), y, target_size=3, validation="oob", refine="leaves", random_state=0
     )
@@ -133,11 +169,11 @@ def test_weights_of_rows_and_classes_count_with_the_teacher():
     X, y = noise(300, classify=True)
     light = {"class_weight": {0: 30.0, 1: 1.0, 2: 1.0}}
     forest = RandomForestClassifier(30, max_depth=4, random_state=0, **light).fit(X, y)
-    found, _ = lesson_of(forest, X, y)
+    found = lesson_of(forest, X, y)
     assert found.answers[0].mean() > 0.7
     weight = np.where(y == 1, 30.0, 1.0)
-    plain = RandomForestClassifier(30, max_depth=4, random_state=0).fit(X, y)
-    assert lesson_of(plain, X, y, weight)[0].share > 0
+    course, _ = course_of(forest, X, y, weight)
+    assert course._teacher.apart[1].mean() > 0.4
 
 
 def test_what_boosting_knows_better_is_learnt():
@@ -189,7 +225,7 @@ def test_a_class_that_a_fold_missed_has_no_chance_there():
     y[:] = y % 2
     y[0] = 2
     forest = RandomForestClassifier(20, random_state=0).fit(X, y)
-    found, _ = lesson_of(forest, X, y)
+    found = lesson_of(forest, X, y)
     assert found.answers.shape[0] == 3
     np.testing.assert_allclose(found.answers.sum(axis=0), 1)
     assert class_positions(y, forest.classes_).max() == 2

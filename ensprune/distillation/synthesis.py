@@ -58,49 +58,65 @@ def munge(
     """
     if sparse.issparse(X):
         raise TypeError("sparse rows cannot be augmented; give n_augment=0, or a dense X")
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-    if len(frame) < 2:
-        raise ValueError(f"X has {len(frame)} rows; augmentation needs at least 2")
+    if isinstance(X, pd.DataFrame):
+        columns = [X.iloc[:, position] for position in range(X.shape[1])]
+    else:
+        X = np.asarray(X)
+        # Columns of numbers stay arrays: a thousand Series take seconds.
+        numeric = X.dtype.kind in "biuf"
+        columns = list(X.T) if numeric else [pd.Series(column) for column in X.T]
+    if len(X) < 2:
+        raise ValueError(f"X has {len(X)} rows; augmentation needs at least 2")
     rng = check_random_state(random_state)
-    neighbours = _neighbours(frame, n_neighbors)
-    repeats = -(-n_rows // len(frame))
-    row = np.concatenate([rng.permutation(len(frame)) for _ in range(repeats)])[:n_rows]
+    neighbours = _neighbours(columns, n_neighbors)
+    repeats = -(-n_rows // len(X))
+    row = np.concatenate([rng.permutation(len(X)) for _ in range(repeats)])[:n_rows]
     which = rng.randint(n_neighbors, size=n_rows) if n_neighbors > 1 else 0
     met = neighbours[row, which]
-    columns = {}
-    for position in range(frame.shape[1]):
-        column = frame.iloc[:, position]
-        own, other = column.iloc[row], column.iloc[met]
-        exchanged = rng.random(n_rows) < _EXCHANGE
-        if scatter and _is_continuous(column):
-            drawn = _drawn_between(own.to_numpy(), other.to_numpy(), column, rng)
-            other = pd.Series(drawn, index=other.index).astype(column.dtype)
-        taken = own.reset_index(drop=True).where(~exchanged, other.reset_index(drop=True))
-        columns[position] = taken.astype(column.dtype)
-    result = pd.DataFrame(columns)
+    drawn = [_mixed(column, row, met, scatter, rng) for column in columns]
     if isinstance(X, pd.DataFrame):
+        result = pd.DataFrame(dict(enumerate(drawn)))
         result.columns = X.columns
         return result
-    return result.to_numpy(dtype=np.asarray(X).dtype)
+    return np.column_stack(drawn).astype(X.dtype, copy=False)
+
+
+def _mixed(
+    column: Any, row: np.ndarray, met: np.ndarray, scatter: bool, rng: np.random.RandomState
+) -> Any:
+    """New values of one column (Series or array) for rows and the neighbours they met."""
+    exchanged = rng.random(len(row)) < _EXCHANGE
+    continuous = scatter and _is_continuous(column)
+    if isinstance(column, np.ndarray):
+        own, other = column[row], column[met]
+        if continuous:
+            other = _drawn_between(own, other, column, rng).astype(column.dtype)
+        return np.where(exchanged, other, own)
+    own, other = column.iloc[row], column.iloc[met]
+    if continuous:
+        drawn = _drawn_between(own.to_numpy(), other.to_numpy(), column.to_numpy(), rng)
+        other = pd.Series(drawn, index=other.index).astype(column.dtype)
+    taken = own.reset_index(drop=True).where(~exchanged, other.reset_index(drop=True))
+    return taken.astype(column.dtype)
 
 
 def _drawn_between(
-    own: np.ndarray, other: np.ndarray, column: pd.Series, rng: np.random.RandomState
+    own: np.ndarray, other: np.ndarray, column: np.ndarray, rng: np.random.RandomState
 ) -> np.ndarray:
     """Numbers around the neighbour's, as far as it is from the row's own."""
     noise = rng.normal(size=len(own))
     distance = np.where(np.isnan(own), 0.0, np.abs(own - other))
     # A row between two values is likelier than one beyond all that were ever seen.
-    return np.clip(other + noise * distance / _LOCALITY, column.min(), column.max())
+    return np.clip(other + noise * distance / _LOCALITY, np.nanmin(column), np.nanmax(column))
 
 
-def _is_continuous(column: pd.Series) -> bool:
+def _is_continuous(column: Any) -> bool:
     """Whether a column has numbers other than whole ones."""
     if not pd.api.types.is_float_dtype(column.dtype):
         return False
-    numbers = column.to_numpy(dtype=np.float64)
-    numbers = numbers[np.isfinite(numbers)]
-    return bool((numbers != np.round(numbers)).any())
+    values = np.asarray(column, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    return bool((values != np.round(values)).any())
 
 
 def numbers(column: pd.Series, known: pd.Series) -> np.ndarray:
@@ -116,18 +132,22 @@ def numbers(column: pd.Series, known: pd.Series) -> np.ndarray:
     return np.where(codes < 0, np.nan, codes)
 
 
-def _neighbours(frame: pd.DataFrame, n_neighbors: int) -> np.ndarray:
+def _neighbours(columns: list[Any], n_neighbors: int) -> np.ndarray:
     """The nearest other rows of each, shape (n_samples, n_neighbors)."""
-    parts = []
-    for position in range(frame.shape[1]):
-        column = frame.iloc[:, position]
-        part = numbers(column, column)[:, None]
-        middle = np.nanmedian(part) if not np.isnan(part).all() else 0.0
-        parts.append(np.nan_to_num(part, nan=float(middle)))
-    scaled = StandardScaler().fit_transform(np.hstack(parts))
+    table = np.column_stack(
+        [
+            column if isinstance(column, np.ndarray) else numbers(column, column)
+            for column in columns
+        ]
+    ).astype(np.float64)
+    missing = np.isnan(table)
+    for position in np.flatnonzero(missing.any(axis=0)):
+        known = table[~missing[:, position], position]
+        table[missing[:, position], position] = np.median(known) if len(known) else 0.0
+    scaled = StandardScaler().fit_transform(table)
     search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(scaled)
     found = search.kneighbors(scaled, return_distance=False)
     # Copies of a row may stand before the row itself, or crowd it out: the last one goes then.
-    itself = found == np.arange(len(frame))[:, None]
+    itself = found == np.arange(len(table))[:, None]
     itself[~itself.any(axis=1), -1] = True
-    return found[~itself].reshape(len(frame), n_neighbors)
+    return found[~itself].reshape(len(table), n_neighbors)

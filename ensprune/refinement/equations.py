@@ -32,6 +32,8 @@ class Rows:
         Which trees were not grown on a row; None where no bootstrap tells.
     opinion : ndarray of shape (n_outputs, n_samples), default=None
         What a larger ensemble says of the rows, NaN where it does not; None where there is none.
+    told : ndarray of shape (n_samples,), dtype bool, default=None
+        Rows whose target is a teacher's answer, not a label; None where there are none.
     """
 
     ids: np.ndarray
@@ -40,6 +42,7 @@ class Rows:
     offset: np.ndarray | None = None
     unseen: np.ndarray | None = None
     opinion: np.ndarray | None = None
+    told: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of the rows, by position or mask."""
@@ -51,6 +54,7 @@ class Rows:
             offset=None if self.offset is None else self.offset[:, rows],
             unseen=None if self.unseen is None else self.unseen[rows],
             opinion=None if self.opinion is None else self.opinion[:, rows],
+            told=None if self.told is None else self.told[rows],
         )
 
     def first(self, n_trees: int) -> Rows:
@@ -59,28 +63,28 @@ class Rows:
         return replace(self, ids=self.ids[:, :n_trees], unseen=unseen)
 
     def trusting(self, trust: float) -> Rows:
-        """With so much of the opinion, where there is one, in place of the target."""
-        if self.opinion is None or trust == 0:
+        """With so much less said by labels.
+
+        Of rows that a teacher tells of, labels weigh so much less; where there are none, so much of
+        the opinion takes the place of a label.
+        """
+        if trust == 0:
+            return self
+        if self.told is not None:
+            return replace(self, weight=np.where(self.told, 1.0, 1.0 - trust) * self.weight)
+        if self.opinion is None:
             return self
         mixed = (1.0 - trust) * self.target + trust * self.opinion
         return replace(self, target=np.where(np.isnan(self.opinion), self.target, mixed))
 
-    def and_(self, more: Rows) -> Rows:
-        """These rows and others after them, which no tree has seen."""
-        unseen = None
-        if self.unseen is not None:
-            unseen = np.concatenate([self.unseen, np.ones(more.ids.shape, dtype=bool)])
-        opinions = [
-            np.full(rows.target.shape, np.nan) if rows.opinion is None else rows.opinion
-            for rows in (self, more)
-        ]
+    def taught(self, told: Rows) -> Rows:
+        """These rows and after them others, which no tree has seen and a teacher tells of."""
         return Rows(
-            ids=np.concatenate([self.ids, more.ids]),
-            target=np.concatenate([self.target, more.target], axis=1),
-            weight=np.concatenate([self.weight, more.weight]),
-            offset=np.concatenate([self.start, more.start], axis=1),
-            unseen=unseen,
-            opinion=np.concatenate(opinions, axis=1),
+            ids=np.concatenate([self.ids, told.ids]),
+            target=np.concatenate([self.target, told.target], axis=1),
+            weight=np.concatenate([self.weight, told.weight]),
+            offset=np.concatenate([self.start, told.start], axis=1),
+            told=np.arange(len(self.ids) + len(told.ids)) >= len(self.ids),
         )
 
     @property
@@ -120,7 +124,7 @@ class Equations:
         return sparse.vstack([everyone, apart], format="csr")
 
     def trusting(self, trust: float) -> Equations:
-        """The same system for targets that follow the opinion; what was computed is kept."""
+        """The same system with less said by labels; what was computed is kept."""
         result = replace(self, rows=self.rows.trusting(trust))
         for name in ("design", "transposed"):
             result.__dict__[name] = getattr(self, name)

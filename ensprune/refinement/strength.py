@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..link import Identity, Link, Probability
+from ..link import Link, Probability
 from ..members.leaves import Leaves
 from ..objectives.convex import ConvexLoss
 from .equations import Equations, Rows
-from .leaves import ITERATIONS, solve
+from .leaves import solve
 from .shrinkage import shrunk
 
 # From strong to weak; what is strongest is to leave the values alone.
 DAMPINGS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 SHRINKAGES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
-# Shares of the target that may come from what is better informed instead of the label.
+# Shares of what labels say that may be left to who is better informed.
 TRUSTS = (0.5, 0.8)
-TAUGHT_TRUSTS = (0.0, 0.5, 0.8)
+TAUGHT_TRUSTS = (0.0, 0.5, 0.8, 0.95)
 
-# Enough along a path on which each solution starts from the last (least squares cannot).
-_TRIAL_ITERATIONS = 20
+# Enough where each solution starts from the last.
+_TRIAL_ITERATIONS = 15
+_TRIAL_SWEEPS = 4
 
 # Weaker dampings are not tried once so many in a row were worse than the best.
 _PATIENCE = 2
@@ -44,8 +46,8 @@ class Strength:
     corrective: bool = False
         Whether each tree is weighed anew, together with its values.
     trust : float, default=0.0
-        Share of what the values are fitted to that the uncut ensemble says (if ``taught``, the
-        teacher), where it has not seen the row; the rest is the label.
+        Share of what the values are fitted to that the uncut ensemble says, where it has not seen
+        the row; the rest is the label. If ``taught``, labelled rows weigh so much less instead.
     taught : bool, default=False
         Whether the values are fitted to a teacher's answers on synthetic rows as well.
     """
@@ -63,11 +65,18 @@ class Strength:
         return np.isinf(self.damping) and self.shrinkage == 0 and not self.corrective
 
 
-def refit(leaves: Leaves, rows: Rows, link: Link, strength: Strength) -> np.ndarray:
+def refit(
+    leaves: Leaves, rows: Rows, link: Link, strength: Strength, iterations: int | None = None
+) -> np.ndarray:
     """Leaf values refitted to rows at a given strength, shape (n_leaves, n_values)."""
     equations = Equations(leaves, rows.trusting(strength.trust), strength.out_of_bag)
     prior = shrunk(leaves, strength.shrinkage)
-    return solve(equations, link, prior, strength.damping, corrective=strength.corrective)
+    return solve(equations, link, prior, strength.damping, None, iterations, strength.corrective)
+
+
+def _enough(link: Link) -> int:
+    """Iterations that suffice where strengths are compared."""
+    return _TRIAL_SWEEPS if isinstance(link, Probability) else _TRIAL_ITERATIONS
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Apart:
     fit : Rows
     judge : Rows
     taught : Rows, default=None
-        ``fit`` with what a teacher says of these rows, and synthetic ones; None without a teacher.
+        ``fit`` and synthetic rows that a teacher tells of; None without a teacher.
     """
 
     leaves: Leaves
@@ -102,7 +111,8 @@ class Apart:
     def raw(self, link: Link, strength: Strength) -> np.ndarray:
         """Raw scores of the judging rows once leaves are refitted, shape (n_outputs, n_judge)."""
         rows = self.fit if self.taught is None or not strength.taught else self.taught
-        return Equations(self.leaves, self.judge).raw(refit(self.leaves, rows, link, strength))
+        values = refit(self.leaves, rows, link, strength, _enough(link))
+        return Equations(self.leaves, self.judge).raw(values)
 
 
 class Trial:
@@ -115,8 +125,8 @@ class Trial:
         ``judge`` must be rows that the trees were not grown on, and not among ``fit``.
     link : Link
     taught : Rows, default=None
-        What is fitted to instead of ``fit`` if there is a teacher: the same rows with its opinion,
-        and synthetic ones.
+        What is fitted to instead of ``fit`` if there is a teacher: the same rows, and synthetic
+        ones that it tells of.
     """
 
     def __init__(
@@ -127,7 +137,12 @@ class Trial:
         self._fit: dict[tuple[bool, bool, float], Equations] = {}
         self._judge = Equations(leaves, judge)
         self._link = link
-        self._last: dict[Strength, np.ndarray] = {}
+        self._last: np.ndarray | None = None
+
+    @property
+    def weight(self) -> float:
+        """Of all judging rows."""
+        return float(self._judge.weight.sum())
 
     @property
     def knows_out_of_bag(self) -> bool:
@@ -159,18 +174,17 @@ class Trial:
 
     def losses(self, strength: Strength) -> np.ndarray:
         """Weighted loss of each judging row, shape (n_judge,)."""
-        variant = replace(strength, damping=np.inf, shrinkage=0.0)
         values = solve(
             self._equations(strength.out_of_bag, strength.taught, strength.trust),
             self._link,
             shrunk(self.leaves, strength.shrinkage),
             strength.damping,
-            self._last.get(variant),
-            ITERATIONS if isinstance(self._link, Identity) else _TRIAL_ITERATIONS,
+            self._last,
+            _enough(self._link),
             strength.corrective,
         )
         if not np.isinf(strength.damping):
-            self._last[variant] = values
+            self._last = values
         return row_losses(self._judge, self._link, values)
 
 
@@ -187,7 +201,8 @@ def choose(
     """The strength whose loss over all trials is least; the stronger one of those that tie.
 
     Shrinkage alone first, which solves nothing; then damping, along a path from strong to weak
-    on which solutions follow each other; then shrinkage again around what was found.
+    on which solutions follow each other; then what costs more, each from the best so far uphill
+    on one grid after the other.
 
     Parameters
     ----------
@@ -202,62 +217,105 @@ def choose(
         Mean over the judging rows' weight, at this strength and with the values left alone.
     """
     dampings, shrinkages = tuple(dampings), tuple(shrinkages)
-    seen: dict[Strength, float] = {}
-
-    def loss_of(strength: Strength) -> float:
-        if strength not in seen:
-            seen[strength] = float(sum(trial.losses(strength).sum() for trial in trials))
-        return seen[strength]
-
-    def best_of(candidates: Iterable[Strength]) -> Strength:
-        return min(candidates, key=loss_of)
-
-    finite = [damping for damping in dampings if not np.isinf(damping)]
+    finite = tuple(damping for damping in dampings if not np.isinf(damping))
     kept = np.inf in dampings
+    judges = Judges(trials)
     begin = Strength(np.inf if kept else max(finite), shrinkages[0])
-    best = best_of(replace(begin, shrinkage=s) for s in shrinkages)
+    best = judges.best_of(replace(begin, shrinkage=s) for s in shrinkages)
+    if not finite:
+        return judges.verdict(best)
     bags = (False, True) if all(trial.knows_out_of_bag for trial in trials) else (False,)
     for bag in bags:
-        best = min(best, _along(replace(best, out_of_bag=bag), finite, loss_of), key=loss_of)
-    taught = all(trial.has_teacher for trial in trials)
-    if taught or all(trial.has_opinion for trial in trials):
-        trusting = [
-            # A teacher that has not seen the row misleads no tree that has.
-            _along(
-                replace(
-                    best,
-                    trust=trust,
-                    taught=taught,
-                    out_of_bag=best.out_of_bag and not (taught and trust),
-                ),
-                finite,
-                loss_of,
-            )
-            for trust in (TAUGHT_TRUSTS if taught else TRUSTS)
-        ]
-        best = min([best, *trusting], key=loss_of)
+        found = judges.along(replace(best, out_of_bag=bag), "damping", finite)
+        best = judges.best_of([best, found])
+    if all(trial.has_teacher for trial in trials):
+        best = judges.best_of([best, _taught(judges, best, finite)])
+    elif all(trial.has_opinion for trial in trials):
+        trusting = [judges.along(replace(best, trust=trust), "damping", finite) for trust in TRUSTS]
+        best = judges.best_of([best, *trusting])
     if kept and all(trial.sums_up for trial in trials):
+        held = replace(best, corrective=True, damping=np.inf)
         weighed = replace(best, corrective=True)
-        held = replace(weighed, damping=np.inf)
-        best = min([best, held, _along(weighed, finite, loss_of)], key=loss_of)
+        if np.isinf(best.damping):
+            found = judges.along(weighed, "damping", finite)
+        else:
+            found = judges.uphill(weighed, "damping", finite)
+        best = judges.best_of([best, held, found])
     if not np.isinf(best.damping):
-        best = best_of([best, *(replace(best, shrinkage=s) for s in shrinkages)])
-    total = sum(trial._judge.weight.sum() for trial in trials)
-    return best, loss_of(best) / total, loss_of(Strength()) / total
+        best = judges.uphill(best, "shrinkage", shrinkages)
+    return judges.verdict(best)
 
 
-def _along(
-    begin: Strength, dampings: Sequence[float], loss_of: Callable[[Strength], float]
-) -> Strength:
-    """The best on the path from strong to weak damping."""
-    path = [replace(begin, damping=damping) for damping in dampings]
-    best = path[0]
-    for position, strength in enumerate(path):
-        if loss_of(strength) < loss_of(best):
-            best = strength
-        elif position - path.index(best) >= _PATIENCE:
-            break
-    return best
+def _taught(judges: Judges, best: Strength, dampings: tuple[float, ...]) -> Strength:
+    """The best with a teacher: coarsely along the dampings, then uphill.
+
+    A teacher that has not seen a row misleads no tree that has: no need to hear these apart.
+    """
+    middle = TAUGHT_TRUSTS[len(TAUGHT_TRUSTS) // 2]
+    begin = replace(best, taught=True, trust=middle, out_of_bag=False)
+    found = judges.along(begin, "damping", dampings[1::2] or dampings, patience=1)
+    found = judges.uphill(found, "damping", dampings)
+    found = judges.uphill(found, "trust", TAUGHT_TRUSTS)
+    return judges.uphill(found, "damping", dampings)
+
+
+class Judges:
+    """The losses of strengths over all trials, each computed once.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+    """
+
+    def __init__(self, trials: Sequence[Trial]):
+        self._trials = trials
+        self._seen: dict[Strength, float] = {}
+
+    def loss(self, strength: Strength) -> float:
+        if strength not in self._seen:
+            self._seen[strength] = float(
+                sum(trial.losses(strength).sum() for trial in self._trials)
+            )
+        return self._seen[strength]
+
+    def best_of(self, candidates: Iterable[Strength]) -> Strength:
+        """The first of the best."""
+        return min(candidates, key=self.loss)
+
+    def along(
+        self, begin: Strength, name: str, grid: Sequence[float], patience: int = _PATIENCE
+    ) -> Strength:
+        """The best on a path through a grid, given up once so many in a row were worse."""
+        path = [_with(begin, name, value) for value in grid]
+        best = path[0]
+        for position, strength in enumerate(path):
+            if self.loss(strength) < self.loss(best):
+                best = strength
+            elif position - path.index(best) >= patience:
+                break
+        return best
+
+    def uphill(self, begin: Strength, name: str, grid: Sequence[float]) -> Strength:
+        """From one point of a grid to its better neighbour, as long as there is one."""
+        best, at = begin, grid.index(getattr(begin, name))
+        for step in (-1, 1):
+            position = at + step
+            while 0 <= position < len(grid):
+                strength = _with(best, name, grid[position])
+                if self.loss(strength) >= self.loss(best):
+                    break
+                best, position = strength, position + step
+        return best
+
+    def verdict(self, best: Strength) -> tuple[Strength, float, float]:
+        """A strength with its mean loss, and that of leaving the values alone."""
+        total = sum(trial.weight for trial in self._trials)
+        return best, self.loss(best) / total, self.loss(Strength()) / total
+
+
+def _with(strength: Strength, name: str, value: float) -> Strength:
+    change: dict[str, Any] = {name: value}
+    return replace(strength, **change)
 
 
 def folds(labels: np.ndarray, n_folds: int, rng: np.random.Generator) -> np.ndarray:

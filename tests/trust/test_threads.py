@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from ensprune import EnsemblePruner, MLPPruner
 from ensprune.mlp import obs_prune
-from ensprune.threads import one_blas_thread
+from ensprune.threads import one_blas_thread, openmp_threads
 
 from .bad_arguments import ENSEMBLES, fitted, network, rows
 
@@ -149,3 +149,16 @@ def test_limits_that_overlap_leave_what_was_before():
         assert set(blas_threads()) == {1}
         second.__exit__(None, None, None)
         assert set(blas_threads()) == {2}
+
+
+def openmp() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"}
+
+
+def test_a_limit_of_openmp_is_lifted_again_and_raises_none():
+    with threadpool_limits(2, user_api="openmp"):
+        with openmp_threads(1):
+            assert openmp() == {1}
+            with openmp_threads(2):
+                assert openmp() == {1}
+        assert openmp() == {2}

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from .averages import is_average, sample_losses, worst_difference
 from .bounds import bootstrap_bound, mean_bound, resampled
 from .path import PathPoint, PruningPath
+from .ranked import RankedRows
 from .replay import Replay
 from .validation import Validation, hold_out
 
@@ -328,8 +329,12 @@ class Auditor:
 
     def _resampled(self, estimator: Replay, rows: np.ndarray) -> np.ndarray:
         validation = self.validation
+        ranked = RankedRows.of(validation.scorer, estimator, validation.y[rows])
+        weight = 1.0 if validation.sample_weight is None else validation.sample_weight[rows]
 
         def score(drawn: np.ndarray) -> float:
+            if ranked is not None:
+                return ranked.area(np.bincount(drawn, minlength=len(rows)) * weight)
             return validation.score_on(estimator.rows(drawn), rows[drawn])
 
         return resampled(score, len(rows), self._seed, validation.n_jobs)

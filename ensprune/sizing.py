@@ -68,8 +68,11 @@ def choose(
     automatic = target_size == "auto"
     enough = validation.score_full()[0] - tolerance if automatic else None
     if automatic or target_size == "1se":
+        scored = validation.score_path
+        if automatic and auditor is not None and refinement is None:
+            scored = _unscored  # the rows that certify choose the size
         # Tests go from the full ensemble downwards.
-        path = climb(problem, selector, validation.score_path, None if auditor else enough)
+        path = climb(problem, selector, scored, None if auditor else enough)
         if enough is not None:
             point = path.keeping(enough) or path[-1]
         else:
@@ -107,6 +110,10 @@ def choose(
         score = auditor.validation.score_full()[0] - certificate.loss
         path = path.with_refined({at: score})
     return Choice(path, path[at], certificate, fitted)
+
+
+def _unscored(path: PruningPath) -> PruningPath:
+    return path
 
 
 def rungs(costs: np.ndarray) -> list[float]:

@@ -1,4 +1,7 @@
-"""The standard error of a score: from what every sample adds to it, or by leaving samples out."""
+"""The standard error of a score: from what every sample adds to it, or by leaving samples out.
+
+Metrics of which the first is known: averages over samples, and the area under the ROC curve.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from .averages import sample_losses
 from .objectives.base import normalised_weights, variance_of
 from .objectives.generic import call_scorer
+from .ranked import RankedRows
 from .replay import Replay
 
 # Groups of the delete-a-group jackknife for metrics that are no averages over samples.
@@ -38,7 +42,7 @@ def standard_error(
     sample_weight : ndarray of shape (n_samples,) or None
     score : callable
         The score on some of the rows, given by position; NaN where it is not defined there. Asked
-        for metrics that are no averages only.
+        only where it has to be.
     losses : ndarray of shape (n_samples,), default=None
         :func:`~ensprune.averages.sample_losses`, where they are known already.
 
@@ -52,7 +56,8 @@ def standard_error(
     if losses is None:
         losses = sample_losses(scorer, estimator, y)
     if losses is None:
-        return _jackknife(y, score)
+        ranked = RankedRows.of(scorer, estimator, y)
+        return _jackknife(y, score) if ranked is None else ranked.standard_error(sample_weight)
     share = normalised_weights(sample_weight, len(y))
     mean = share @ losses
     se = float(np.sqrt((share**2 * (losses - mean) ** 2).sum()))

@@ -10,9 +10,8 @@ from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
 from .combiner import Combiner
-from .lesson import Lesson, target_of, weight_of
-from .link import Logistic
-from .objectives.base import class_positions
+from .lesson import Lesson, weight_of
+from .objectives.targets import link_target
 from .refine import Evidence, Labelled
 from .refinement.equations import Rows
 
@@ -98,7 +97,4 @@ def _side_by_side(parts: Sequence[Rows]) -> np.ndarray | None:
 
 def _target(y: np.ndarray, combiner: Combiner) -> np.ndarray:
     """Values, or one-hot labels, shape (n_outputs, n_samples)."""
-    if combiner.classes is None:
-        return target_of(values_of(y), None)
-    target = target_of(class_positions(y, combiner.classes), combiner.classes)
-    return target[1:] if isinstance(combiner.link, Logistic) else target
+    return link_target(values_of(y) if combiner.classes is None else y, combiner)

@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from .codes import one_hot
 from .distillation.synthesis import munge, numbers
 from .objectives.base import class_positions
 from .refine import Labelled, Opinion
@@ -173,7 +174,7 @@ def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     """Values, or positions of classes one-hot, shape (n_outputs, n_samples)."""
     if classes is None:
         return np.asarray(labels, dtype=np.float64)[None]
-    return (labels == np.arange(len(classes))[:, None]).astype(np.float64)
+    return one_hot(labels, len(classes)).astype(np.float64)
 
 
 def _share(target: np.ndarray, own: np.ndarray, apart: np.ndarray, weight: np.ndarray) -> float:

@@ -14,9 +14,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..arguments import labelled_rows, values_of
-from ..combiner import Combiner
+from ..codes import one_hot
+from ..combiner import Combiner, affine
 from ..members.base import Members, open_members
-from ..members.wrappers import CalibratedCombiner
+from ..members.calibrated import CalibratedCombiner
 from ..objectives.base import (
     ScorerLike,
     class_positions,
@@ -42,9 +43,10 @@ _PATHS: dict[str, Callable[[Evidence], Iterator[None]]] = {
 class CompactionPoint:
     """One ensemble on a path.
 
-    Attributes
+    Parameters
     ----------
     estimator : estimator
+        The smaller ensemble, fitted.
     n_nodes : int
         Nodes of all its trees.
     score : float
@@ -239,7 +241,7 @@ def _evidence(
         target[:, 0] = values_of(y)
     else:
         position = class_positions(y, combiner.classes)
-        target[:] = position[:, None] == np.arange(len(combiner.classes))[-members.n_outputs :]
+        target[:] = one_hot(position, len(combiner.classes))[-members.n_outputs :].T
     weight = n_samples * normalised_weights(sample_weight, n_samples)
     offset = np.mean([_offset(one, members.n_outputs, n_samples) for one in inner], axis=0)
     if unseen is not None:
@@ -249,11 +251,8 @@ def _evidence(
 
 def _offset(combiner: Combiner, n_outputs: int, n_samples: int) -> np.ndarray:
     """The raw score of no tree at all, shape (n_samples, n_outputs)."""
-    offset = np.zeros((n_outputs, n_samples))
-    found = getattr(combiner, "offset", None)
-    if found is not None:
-        offset += found if np.ndim(found) == 2 else np.asarray(found)[:, None]
-    return offset.T
+    found = affine(combiner).offset_on(n_samples) if combiner.linear else None
+    return np.zeros((n_samples, n_outputs)) if found is None else found.T
 
 
 def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members) -> Any:

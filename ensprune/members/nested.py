@@ -5,7 +5,7 @@ Which families have ensembles inside is said by their adapters (``Members.places
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..combiner import Combiner, Indices
 from ..nested import NestedCombiner, Slot
 from .base import Members, open_members
 from .costs import CostUnit
+from .roster import Roster
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +73,7 @@ class NestedMembers(Members):
         self.inner = [_opened(place, outer.combiner.classes) for place in self._places]
         self.carries_weights = any(i is not None and i.carries_weights for i in self.inner)
         sizes = [1 if inner is None else inner.n_members for inner in self.inner]
-        self._slot_of = np.repeat(np.arange(len(sizes)), sizes)
-        self._local = np.concatenate([np.arange(size) for size in sizes])
+        self._roster = Roster.of(sizes)
 
     @property
     def training(self) -> Any:  # type: ignore[override]
@@ -93,7 +93,7 @@ class NestedMembers(Members):
 
     @property
     def n_members(self) -> int:
-        return len(self._slot_of)
+        return self._roster.n_members
 
     @property
     def n_outputs(self) -> int:
@@ -118,18 +118,11 @@ class NestedMembers(Members):
             else Slot(combiner, place.method, place.column, inner.n_outputs, inner.carries_weights)
             for place, inner, combiner in zip(self._places, self.inner, combiners, strict=True)
         ]
-        return NestedCombiner(outer, tuple(slots), self._slot_of)
+        return NestedCombiner(outer, tuple(slots), self._roster.group)
 
     def _rows(self, slot: int, X: Any) -> Any:
         rows = self._places[slot].rows
         return X if rows is None else rows(X)
-
-    def _split(self, indices: Indices) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Per slot that keeps any: its number, where its members stand, and which they are."""
-        kept = np.asarray(indices, dtype=np.intp)
-        for slot in np.unique(self._slot_of[kept]):
-            at = np.flatnonzero(self._slot_of[kept] == slot)
-            yield int(slot), at, self._local[kept[at]]
 
     def outputs(
         self,
@@ -141,7 +134,7 @@ class NestedMembers(Members):
     ) -> np.ndarray:
         chosen = np.arange(self.n_members) if indices is None else np.asarray(indices)
         result = np.zeros((len(chosen), self.n_outputs, _num_samples(X)), dtype=dtype)
-        for slot, at, local in self._split(chosen):
+        for slot, at, local in self._roster.split(chosen):
             inner = self.inner[slot]
             if inner is None:
                 own = self.outer.outputs(X, n_jobs, indices=[slot], dtype=dtype)
@@ -174,14 +167,14 @@ class NestedMembers(Members):
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
         kept, factors = self._checked(indices, weights)
         smaller = []
-        for slot, at, local in self._split(kept):
+        for slot, at, local in self._roster.split(kept):
             inner = self.inner[slot]
             own = None if factors is None else factors[at]
             if inner is None or (_are_all(local, inner) and (own is None or (own == 1).all())):
                 smaller.append(self._places[slot].estimator)
                 continue
             smaller.append(inner.subset(local, own if inner.carries_weights else None))
-        slots = np.unique(self._slot_of[kept])
+        slots = np.unique(self._roster.group[kept])
         return self.outer.refilled(self.outer.subset(slots), smaller)
 
 

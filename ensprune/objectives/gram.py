@@ -15,11 +15,14 @@ from .residuals import Residuals
 # So few members that the whole matrix costs little more than reading them: computed at once.
 _FEW = 64
 
-# Rows of a request: about as many as cost what reading costs, or a share of those that are here. A
-# search looks at few members that it does not choose, so the first rows are one for each wanted.
-_SPARE_ROWS = 16
-_MORE_ROWS = 0.25
+# Rows of the first request: a search looks at few members that it does not choose, so one for each
+# that is wanted, and some more.
 _ROWS_PER_WANTED = 1.0
+_SPARE_ROWS = 8
+
+# Of those after it: about as many as cost what reading costs, or a share of the rows that are here.
+_NEXT_ROWS = 16
+_MORE_ROWS = 0.25
 
 # Above this share of the rows the rest is computed at one go, half of which is known by symmetry.
 _WORTH_ALL = 0.35
@@ -175,7 +178,7 @@ class ResidualGram(Gram):
         n_members = len(self._place)
         held = len(self._held)
         if held:
-            ahead = max(_SPARE_ROWS, int(_MORE_ROWS * held))
+            ahead = max(_NEXT_ROWS, int(_MORE_ROWS * held))
         else:
             ahead = _SPARE_ROWS + int(_ROWS_PER_WANTED * self._n_wanted)
         count = max(len(missing), ahead)

@@ -55,7 +55,8 @@ class Residuals:
         n_jobs: int | None = None,
     ):
         self._outputs = outputs
-        self._n_jobs = n_jobs
+        # A thread per block in the place of BLAS's own: the sums do not depend on how many there are.
+        self._jobs = min(max(effective_n_jobs(n_jobs), blas_threads()), cpu_count())
         self._dtype = residual_dtype(outputs, target)
         # The target in two parts, so that nothing of it is lost in the precision of the outputs.
         self._near = target.astype(self._dtype)
@@ -143,10 +144,8 @@ class Residuals:
         n_members, n_outputs, n_samples = self._outputs.shape
         n_some = n_members if n_some is None else n_some
         blocks = self._blocks(n_some)
-        # A thread per block in the place of BLAS's own: the sums do not depend on how many there are.
-        jobs = max(effective_n_jobs(self._n_jobs), blas_threads())
         enough = n_some * n_outputs * n_samples // _WORTH_A_THREAD
-        jobs = max(1, min(jobs, cpu_count(), len(blocks), enough))
+        jobs = max(1, min(self._jobs, len(blocks), enough))
         room = max(_BLOCK_BYTES // self._dtype.itemsize, n_members * n_outputs)
         self._rooms += [np.empty(room, self._dtype) for _ in range(jobs - len(self._rooms))]
 

@@ -22,6 +22,7 @@ def few_rows(monkeypatch):
     """Requests so small that most of what a search asks for is not there yet."""
     monkeypatch.setattr(gram, "_FEW", 3)
     monkeypatch.setattr(gram, "_SPARE_ROWS", 1)
+    monkeypatch.setattr(gram, "_NEXT_ROWS", 1)
     monkeypatch.setattr(gram, "_MORE_ROWS", 0.0)
     monkeypatch.setattr(gram, "_ROWS_PER_WANTED", 0.1)
     monkeypatch.setattr(gram, "_WORTH_ALL", 1.0)
@@ -197,7 +198,7 @@ def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(rea
         problem = Problem(outputs, y, combiner, SquaredError(), np.ones(n_members), budget=3)
         problem.start().add(0)
         problem.objective.score()
-    assert reads == [("survey",), ("across", 19)] * 2
+    assert reads == [("survey",), ("across", 11)] * 2
 
 
 def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):

@@ -8,8 +8,9 @@ combiner of a sub-ensemble, whatever the family.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import ClassVar, Literal, cast
 
 import numpy as np
@@ -189,17 +190,30 @@ class LinearCombiner(Combiner):
             raise ValueError(
                 f"outputs has {len(outputs)} members, this combiner stands for {self.n_members}"
             )
+        return self.raw_in_parts([outputs])
+
+    def raw_in_parts(self, parts: Iterable[np.ndarray]) -> np.ndarray:
+        """:meth:`raw` of members that come some at a time, in their order.
+
+        Parameters
+        ----------
+        parts : iterable of ndarray of shape (n_some, n_outputs, n_samples)
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples), dtype float64
+        """
         # Added up member after member, in float64, boosting from its offset on: as the ensembles
         # themselves do it, so that samples tie where they tie there.
-        total = np.zeros(outputs.shape[1:])
-        if not self.averages:
-            total = self.shifted(total)
-        if self.weights is None:
-            for output in outputs:
-                total += output
-        else:
-            for weight, output in zip(self.weights, outputs, strict=True):
-                total += weight * output.astype(np.float64, copy=False)
+        total: np.ndarray | None = None
+        weights = repeat(None) if self.weights is None else self.weights
+        for weight, output in zip(weights, chain.from_iterable(parts), strict=False):
+            if total is None:
+                total = np.zeros(output.shape)
+                if not self.averages:
+                    total = self.shifted(total)
+            total += output if weight is None else weight * output.astype(np.float64, copy=False)
+        assert total is not None
         if self.averages:
             total /= self.n_members if self.weights is None else self.weights.sum()
             total = self.shifted(total)

@@ -6,6 +6,7 @@ which the pruned estimator adds them up, so they are what it will score.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +21,7 @@ from .arguments import values_of
 from .averages import quick_score, sample_losses
 from .combiner import Combiner, affine
 from .members.base import Members, open_members
-from .members.reading import read_members
+from .members.reading import read_members, shares_memory
 from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw
 from .out_of_fold import OutOfFold
@@ -34,6 +35,9 @@ from .storage import blocks_of, on_disk, release
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
+
+# Bytes of exact outputs that are read at a time where nothing of them but their sum is kept.
+_PASSING = 1 << 24
 
 
 @dataclass
@@ -99,28 +103,56 @@ class Validation:
         An ensemble that adds up in float64 is added up here as it does it itself: it need not
         predict once more for its own score.
         """
-        exact = self._replays_whole()
-        dtype = self._precision()
-        result: np.ndarray | None = None
+        dtype, exact = self._precision(), self._replays_whole()
+        held: np.ndarray | None = None
+
+        def parts(rows: slice, X: Any) -> Iterator[np.ndarray]:
+            nonlocal held
+            n_rows = rows.stop - rows.start
+            for some in self._shares(n_rows, exact):
+                part = self._outputs_on(rows, X, np.float64 if exact else dtype, some)
+                first = 0 if some is None else int(some[0])
+                self._check_finite(part, first)
+                all_at_once = some is None and n_rows == len(self.y) and not self._room.on_disk
+                if all_at_once:
+                    held = part.astype(dtype, copy=False)
+                elif held is None:
+                    shape = (self.members.n_members, part.shape[1], len(self.y))
+                    held = on_disk(shape, dtype) if self._room.on_disk else np.empty(shape, dtype)
+                if not all_at_once:
+                    held[first : first + len(part), :, rows] = part
+                    release(held)
+                yield part
+
         for rows, X in self._row_blocks(self.members.n_members):
-            block = self._outputs_on(rows, X, dtype=np.float64 if exact else dtype)
-            for member, output in enumerate(block):
-                if not np.isfinite(output).all():
-                    raise ValueError(
-                        f"member {member} of {type(self.members.estimator).__name__} outputs "
-                        "NaN or infinity on the validation rows; such members cannot be compared"
-                    )
             if exact:
-                self._whole.append(replay(self._on_rows(self.combiner, rows), block))
-            if block.shape[2] == len(self.y) and not self._room.on_disk:
-                return block.astype(dtype, copy=False)
-            if result is None:
-                shape = (*block.shape[:2], len(self.y))
-                result = on_disk(shape, dtype) if self._room.on_disk else np.empty(shape, dtype)
-            result[:, :, rows] = block
-            release(result)
-        assert result is not None
-        return result
+                combiner = affine(self._on_rows(self.combiner, rows))
+                raw = combiner.raw_in_parts(parts(rows, X))
+                self._whole.append(replay_raw(combiner, raw))
+            else:
+                deque(parts(rows, X), maxlen=0)
+        assert held is not None
+        return held
+
+    def _shares(self, n_rows: int, exact: bool) -> list[np.ndarray | None]:
+        """Members to be read at a time, None for all at once.
+
+        Where outputs are only rounded and added up in double precision, a few that stay in cache
+        will do.
+        """
+        if not (exact and self.members.reads_one_by_one and shares_memory()):
+            return [None]
+        everyone = np.arange(self.members.n_members)
+        bytes_of_one = 8 * self.members.n_outputs * n_rows
+        return [everyone[some] for some in blocks_of(len(everyone), bytes_of_one, _PASSING)]
+
+    def _check_finite(self, outputs: np.ndarray, first: int) -> None:
+        for member, output in enumerate(outputs, first):
+            if not np.isfinite(output).all():
+                raise ValueError(
+                    f"member {member} of {type(self.members.estimator).__name__} outputs "
+                    "NaN or infinity on the validation rows; such members cannot be compared"
+                )
 
     def _replays_whole(self) -> bool:
         """Whether the members' outputs tell all that the scorer asks of the whole ensemble."""

@@ -22,6 +22,8 @@ STALE = ("oob_score_", "oob_decision_function_", "oob_prediction_")
 class AverageMembers(Members):
     """The ``estimators_`` of an ensemble that divides the sum of what they predict by their number."""
 
+    reads_one_by_one = True
+
     @property
     def n_members(self) -> int:
         return len(self.estimator.estimators_)

@@ -7,7 +7,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -58,6 +58,8 @@ class Members(ABC):
 
     carries_weights: bool = True
     needs_training_data: bool = False
+    # Whether members are read one after the other, so that some of them cost their share of all.
+    reads_one_by_one: ClassVar[bool] = False
 
     def __init__(self, estimator: Any):
         self.estimator = estimator

@@ -34,7 +34,9 @@ def is_average(scorer: Any) -> bool:
     return metric in _AVERAGES and not scorer._kwargs and is_standard(scorer)
 
 
-def sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> Any:
+def sample_losses(
+    scorer: Any, estimator: Replay, y: np.ndarray, positions: np.ndarray | None = None
+) -> Any:
     """What each sample adds to the metric, or to the mean that the metric is a function of.
 
     Parameters
@@ -43,6 +45,8 @@ def sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> Any:
     estimator : Replay
         Predictions of the samples.
     y : ndarray of shape (n_samples,)
+    positions : ndarray of shape (n_samples,), default=None
+        Of ``y`` in the estimator's ``classes_``, where they are known already.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def sample_losses(scorer: Any, estimator: Replay, y: np.ndarray) -> Any:
         return (estimator.predict_ - y) ** 2
     if metric in (log_loss, brier_score_loss) and estimator.predict_proba_ is not None:
         proba = np.asarray(estimator.predict_proba_, dtype=np.float64)
-        labels = class_positions(y, estimator.classes_)
+        labels = class_positions(y, estimator.classes_) if positions is None else positions
         if metric is log_loss:
             eps = np.finfo(estimator.predict_proba_.dtype).eps
             return -np.log(np.clip(proba[np.arange(len(y)), labels], eps, 1 - eps))

@@ -5,7 +5,7 @@ scikit-learn's scorers and calibrators want an estimator; a candidate sub-ensemb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,24 +21,32 @@ class Replay(BaseEstimator):
     ----------
     classes : ndarray of shape (n_classes,) or None
         None makes it a regressor.
-    predict : ndarray of shape (n_samples,), default=None
+    predict : ndarray of shape (n_samples,) or callable that returns it, default=None
     predict_proba : ndarray of shape (n_samples, n_classes), default=None
     decision_function : ndarray of shape (n_samples,) or (n_samples, n_classes), default=None
-        What each method returns; a method whose answer is None is not there.
+        What each method returns; a method whose answer is None is not there. A callable is called
+        when somebody asks: most metrics look at labels or at probabilities only.
     """
 
     def __init__(
         self,
         classes: np.ndarray | None,
-        predict: np.ndarray | None = None,
+        predict: np.ndarray | Callable[[], np.ndarray] | None = None,
         predict_proba: np.ndarray | None = None,
         decision_function: np.ndarray | None = None,
     ):
-        self.predict_ = predict
+        self._predict = predict
         self.predict_proba_ = predict_proba
         self.decision_function_ = decision_function
         if classes is not None:
             self.classes_ = classes
+
+    @property
+    def predict_(self) -> np.ndarray | None:
+        """The answer of ``predict``, if there is one."""
+        if callable(self._predict):
+            self._predict = self._predict()
+        return self._predict
 
     @classmethod
     def of(cls, estimator: Any, X: Any) -> Replay:
@@ -82,7 +90,7 @@ class Replay(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    @available_if(lambda replay: replay.predict_ is not None)
+    @available_if(lambda replay: replay._predict is not None)
     def predict(self, X: Any) -> np.ndarray:
         return self._answer(self.predict_, X)
 

@@ -82,8 +82,9 @@ class Validation:
     def __post_init__(self) -> None:
         known = self.out_of_fold
         self.combiner = self.members.bind(self.X) if known is None else known.combiner
+        self._positions: np.ndarray | None = None
         if self.combiner.classes is not None:
-            class_positions(self.y, self.combiner.classes)  # says which labels are unknown
+            self._positions = class_positions(self.y, self.combiner.classes)
         else:
             self.y = values_of(self.y)
         self._room = Room(
@@ -341,7 +342,7 @@ class Validation:
         """The same for one of many sub-ensembles on all rows, which the scorer need not check anew."""
         losses = None
         if len(rows) == len(self.y):
-            losses = sample_losses(self.scorer, estimator, self.y)
+            losses = sample_losses(self.scorer, estimator, self.y, self._positions)
         quick = None
         if losses is not None:
             quick = quick_score(self.scorer, estimator, self.y, self.sample_weight, losses)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def replay_raw(combiner: Combiner, raw: np.ndarray) -> Replay:
             proba = np.where(off[:, None], proba / np.where(off, total, 1)[:, None], proba)
     return Replay(
         combiner.classes,
-        predict=combiner.labels_of(raw),
+        predict=partial(combiner.labels_of, raw),
         predict_proba=None if proba is None else proba.astype(combiner.dtype, copy=False),
         decision_function=decision if combiner.has_decision else None,
     )

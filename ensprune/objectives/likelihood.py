@@ -21,7 +21,7 @@ _OUTER = 8
 # Samples in whole groups of products, which start at a cache line each.
 _GROUP = 1 << 10
 
-# Above this share of samples that may need clipping all are clipped.
+# Above this share of samples that may need clipping all are looked at.
 _MANY = 0.1
 
 # Sums of candidates and samples held at a time, in bytes: few calls, and still in cache.
@@ -104,15 +104,18 @@ class LogLoss(LinearObjective):
             tile[:, len(total) :] = 1
             # Outputs are not negative: where the total is clear of the bound, so are all sums.
             low = np.flatnonzero(total < least)
-            clips = len(low) > _MANY * len(total) or dtype == self.combiner.dtype
             for first in range(0, len(members), some):
                 batch = members[first : first + some]
                 raw = tile[: len(batch), : len(total)]
                 self._add_rows(batch, factor, block, total, raw)
-                if clips:
+                if dtype == self.combiner.dtype:
                     np.clip(raw, least, most, out=raw)
+                elif len(low) > _MANY * len(total):
+                    sums[first : first + some] += np.log(least) * _set_to_one(raw, least)
                 elif len(low):
-                    raw[:, low] = np.maximum(raw[:, low], dtype.type(least))
+                    values = raw[:, low]
+                    sums[first : first + some] += np.log(least) * _set_to_one(values, least)
+                    raw[:, low] = values
                 sums[first : first + some] += _sums_of_logs(tile[: len(batch)])
                 release(self._outputs)
         return sums
@@ -141,6 +144,17 @@ def _true_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         release(outputs)
         release(true)
     return true
+
+
+def _set_to_one(values: np.ndarray, least: float) -> np.ndarray:
+    """Make ones of what is below ``least``, in place; how many there were in each row.
+
+    Products with so small numbers would leave the range of their precision.
+    """
+    below = values < least
+    values *= ~below
+    values += below
+    return below @ np.ones(below.shape[1], dtype=np.float32)
 
 
 def _sums_of_logs(values: np.ndarray) -> np.ndarray:

@@ -40,3 +40,23 @@ def test_labels_that_members_hold_to_be_impossible(share, dtype, precision, nati
         np.testing.assert_allclose(fast.candidates(), exact.candidates(), rtol=1e-5)
         fast.add(member), exact.add(member)
         assert fast.score() == pytest.approx(exact.score(), rel=1e-5)
+
+
+def test_leaves_that_are_pure_cost_no_digits():
+    # Members as sure as those of a forest: for the first steps many samples are not spoken for.
+    rng = np.random.default_rng(0)
+    n_members, n_samples = 30, 20_000
+    y = rng.integers(0, 3, n_samples)
+    outputs = rng.dirichlet(np.full(3, 0.3), size=(n_members, n_samples)).transpose(0, 2, 1)
+    outputs = np.ascontiguousarray(np.where(outputs < 0.2, 0, outputs), dtype=np.float32)
+    combiner = LinearCombiner("mean", Probability(), np.arange(3), n_members)
+    objective = LogLoss()
+    objective.start(outputs, y, combiner)
+    total = np.zeros(n_samples)
+    true = outputs[:, y, np.arange(n_samples)].astype(np.float64)
+    eps = np.finfo(np.float64).eps
+    for step, member in enumerate((7, 0, 21, 4, 11), 1):
+        exact = np.log(np.clip((total + true) / step, eps, 1 - eps)).mean(axis=1)
+        np.testing.assert_allclose(objective.candidates(), exact, rtol=2e-7)
+        objective.add(member)
+        total += true[member]

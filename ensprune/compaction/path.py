@@ -73,8 +73,15 @@ def compaction_path(
 
     Parameters
     ----------
-    estimator, X, y, scoring, method, validation, sample_weight, n_jobs
-        As in :func:`compact`.
+    estimator : estimator
+        As in :func:`compact`, like all that follow.
+    X : array-like of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,)
+    scoring : str or callable, default=None
+    method : {"cost_complexity", "depth"}, default="cost_complexity"
+    validation : {"auto", "oob"}, default="auto"
+    sample_weight : array-like of shape (n_samples,), default=None
+    n_jobs : int, default=None
 
     Yields
     ------

@@ -16,7 +16,8 @@ from sklearn.metrics import (
 )
 
 from .codes import one_hot
-from .objectives.base import class_positions, is_standard
+from .objectives.base import class_positions
+from .objectives.registry import is_standard
 from .replay import Replay
 
 _AVERAGES = (

@@ -38,7 +38,7 @@ from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
 from .members.base import Members, check_family, open_members
 from .members.steps import last_step
-from .objectives.base import ScorerLike, default_scorer, make_objective, metric_name
+from .objectives.registry import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
 from .path import PathPoint
 from .progress import CallbackSupport, Progress, progress_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from .objectives.base import is_standard
+from .objectives.registry import is_standard
 from .replay import Replay
 
 

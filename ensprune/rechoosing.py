@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from .members.base import open_members
-from .objectives.base import make_objective
+from .objectives.registry import make_objective
 from .refine import FittedRefinement, Labelled
 from .refinement.strength import folds
 from .selectors.base import Problem, Selector

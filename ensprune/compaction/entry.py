@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import validate_params
 
 from ..arguments import N_JOBS
 from ..members.base import open_members
-from ..objectives.base import ScorerLike
+from ..objectives.registry import ScorerLike
 from .certified import certified
 from .crossing import PATIENCE, least_nodes
 from .path import (

@@ -18,13 +18,9 @@ from ..codes import one_hot
 from ..combiner import Combiner, affine
 from ..members.base import Members, open_members
 from ..members.calibrated import CalibratedCombiner
-from ..objectives.base import (
-    ScorerLike,
-    class_positions,
-    default_scorer,
-    normalised_weights,
-)
+from ..objectives.base import class_positions, normalised_weights
 from ..objectives.generic import call_scorer
+from ..objectives.registry import ScorerLike, default_scorer
 from ..scoring import as_scorer
 from ..validation import Validation
 from .collapse import collapse_path

@@ -14,7 +14,7 @@ from ..arguments import N_JOBS, labelled_rows
 from ..judging import members_of
 from ..members.base import Members, open_members
 from ..members.reading import read_members
-from ..objectives.base import make_objective
+from ..objectives.registry import make_objective
 from ..reporting import Reports
 from ..selectors.base import Problem
 from ..selectors.ordering.ballots import Ballots

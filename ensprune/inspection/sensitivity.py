@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 
-from ..objectives.base import metric_name
+from ..objectives.registry import metric_name
 from .drawing import axes_for, finish
 
 if TYPE_CHECKING:

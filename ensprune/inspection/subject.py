@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..certificate import Certificate
 from ..judging import members_of
-from ..objectives.base import metric_name
+from ..objectives.registry import metric_name
 from ..path import PruningPath
 from ..reporting import Judged, Reports
 from ..retraining import CUT

@@ -5,12 +5,13 @@ One file per kind of metric. An objective sees arrays, never an estimator.
 
 from .absolute import AbsoluteError
 from .accuracy import Accuracy
-from .base import Objective, make_objective, register_objective
+from .base import Objective
 from .confusion import ConfusionScore
 from .deviance import MeanLoss
 from .generic import GenericObjective
 from .likelihood import LogLoss
 from .ranking import AveragePrecision, RocAuc, RocAucOneVsOne
+from .registry import make_objective, register_objective
 from .running import LinearObjective
 from .squared import SquaredError, SquaredErrorThroughLink
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import mean_absolute_error
 
-from .base import register_objective, regresses
+from .registry import register_objective, regresses
 from .running import LinearObjective
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from ..link import Logistic
-from .base import classifies, register_objective
 from .margins import Margins
+from .registry import classifies, register_objective
 from .ties import OfLabels
 
 

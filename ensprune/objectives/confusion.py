@@ -28,8 +28,8 @@ from ..link import Link, Logistic
 from ..replay import Replay
 from ..scoring import check_metric_parameters
 from ..storage import release
-from .base import register_label_metric
 from .generic import call_scorer
+from .registry import register_label_metric
 from .ties import OfLabels
 
 # Entries of confusion matrices that are held at a time, by each thread.

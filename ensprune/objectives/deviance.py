@@ -16,7 +16,7 @@ from sklearn.metrics import (
     root_mean_squared_log_error,
 )
 
-from .base import register_objective, regresses
+from .registry import register_objective, regresses
 from .running import LinearObjective
 
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from ..combiner import Combiner
 from ..link import Logistic, Probability
 from ..storage import empty_like, release
-from .base import register_objective
+from .registry import register_objective
 from .running import LinearObjective
 
 # A logarithm costs ten times a product, so probabilities are multiplied first: this many in the

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from ..combiner import Combiner
 from ..link import Probability
 from ..storage import release
-from .base import register_objective
+from .registry import register_objective
 from .running import RunningObjective
 
 _ONE = np.uint64(1)

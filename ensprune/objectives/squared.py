@@ -21,16 +21,10 @@ from sklearn.metrics import (
 from ..codes import one_hot
 from ..combiner import Combiner, affine
 from ..link import Identity, Probability, Votes
-from .base import (
-    Given,
-    Objective,
-    normalised_weights,
-    register_objective,
-    regresses,
-    variance_of,
-)
+from .base import Given, Objective, normalised_weights, variance_of
 from .gram import Gram, ResidualGram
 from .out_of_bag import AUTO, out_of_bag_gram
+from .registry import register_objective, regresses
 from .running import LinearObjective
 from .targets import squared_target
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..combiner import Combiner, affine
 from ..nested import NestedCombiner
-from ..objectives.base import default_scorer, make_objective, normalised_weights
+from ..objectives.base import normalised_weights
 from ..objectives.generic import GenericObjective
+from ..objectives.registry import default_scorer, make_objective
 from ..objectives.targets import squared_target
 from ..path import PathPoint, PruningPath
 from .base import Problem, Selector, make_selector

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..combiner import Combiner
 from ..nested import NestedCombiner
-from ..objectives.base import Objective, class_positions, default_scorer, make_objective
+from ..objectives.base import Objective, class_positions
+from ..objectives.registry import default_scorer, make_objective
 from ..objectives.squared import SquaredError, SquaredErrorThroughLink
 from ..path import PathPoint
 from .base import Problem, Selector

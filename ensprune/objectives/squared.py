@@ -226,6 +226,8 @@ class SquaredError(Objective):
         change = goes_out[leaves, None] + comes_in[comes]
         change -= 2 * weight * self._products.products(chosen[leaves], comes)
         row, column = (change < limit).nonzero()
+        if len(row) == 0:
+            return row, column, np.empty(0)
         scores = self._scores(self._quadratic + weight * change[row, column], self._norm)
         better = scores > enough
         return leaves[row[better]], comes[column[better]], scores[better]

@@ -69,6 +69,8 @@ def swap(
                 return made
             better = _next_better_swaps(objective, outside, position, enough, affordable)
         positions, comes, scores = better
+        if len(positions) == 0:
+            return made
         within = affordable(np.array(objective.selected)[positions], comes)
         if not within.any():
             return made

@@ -19,10 +19,12 @@ from sklearn.utils.validation import _num_samples
 
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
 from .combiner import Combiner
+from .compaction.path import collapsed_to
 from .leaf_rows import labels_of, read, some_of, taught
 from .lesson import Course, Lesson
+from .members import open_members
 from .members.refittable import open_leaves
-from .refine import Evidence, Labelled, Refinement
+from .refine import Evidence, Labelled, Opinion, Refinement
 from .refinement.equations import Equations, indicators
 from .refinement.strength import (
     DAMPINGS,
@@ -46,6 +48,9 @@ _SPEAKERS = 60
 # Synthetic rows for each real one. With fewer where strengths are compared, a teacher looks worse
 # than it is.
 _SYNTHETIC = 10
+
+# Trees of less than this share of the nodes of trees grown anew, on fewer rows, were compacted.
+_COMPACTED = 0.8
 
 # Fewer judging rows than this say nothing about strengths.
 _FEWEST_ROWS = 20
@@ -236,13 +241,24 @@ class LeafRefinement(Refinement):
             )
         whole = InClassesOf(open_leaves(grown), members.combiner)
         opinion = None if part.opinion is None else whole.opinion(fit.X, None)
-        rows = read(whole, [replace(fit, opinion=opinion)], out_of_bag=True)
-        judged = replace(read(whole, [judge]), unseen=None)
+        trees = InClassesOf(open_leaves(_as_small(grown, members, fit)), members.combiner)
+        rows = read(trees, [replace(fit, opinion=opinion)], out_of_bag=True)
+        judged = replace(read(trees, [judge]), unseen=None)
         told = None
         if self._course is not None and opinion is not None:
             rng = np.random.default_rng(seed)
-            told = taught(whole, rows, self._course.lesson(opinion, _SYNTHETIC, rng, fold))
-        return Apart(whole.leaves(), rows, judged, told)
+            told = taught(trees, rows, self._course.lesson(opinion, _SYNTHETIC, rng, fold))
+        return Apart(trees.leaves(), rows, judged, told)
+
+
+def _as_small(grown: Any, members: Any, part: Labelled) -> Any:
+    """Trees grown anew; of those whose trees were compacted as many, and compacted as far."""
+    n_nodes = sum(tree.n_nodes for tree in members.trees())
+    fresh = open_leaves(grown)
+    as_many = fresh.subset(np.arange(members.n_members))
+    if n_nodes > _COMPACTED * sum(tree.n_nodes for tree in open_leaves(as_many).trees()):
+        return grown
+    return collapsed_to(as_many, part.X, part.y, part.sample_weight, n_nodes)
 
 
 def _n_folds(n_samples: int) -> int:
@@ -258,6 +274,7 @@ def refine_leaves(
     y: Any,
     *,
     validation: str = "auto",
+    teacher: Any = None,
     damping: float | str = "auto",
     shrinkage: float | str = "auto",
     sample_weight: Any = None,
@@ -285,6 +302,10 @@ def refine_leaves(
 
         - ``"auto"``: it was not trained on them.
         - ``"oob"``: they are its own training rows; forests and bagging only.
+    teacher : estimator, default=None
+        The larger fitted ensemble that the estimator was cut or compacted from, trained on the same
+        rows: leaves are told what it says. None is the estimator itself with
+        ``validation="oob"``, and nobody with ``"auto"``.
     damping : float or "auto", default="auto"
         Positive. How strongly the values are held where (shrunken) they were, relative to the
         rows in each leaf; ``np.inf`` keeps them there.
@@ -371,15 +392,49 @@ def refine_leaves(
     shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
     seen = validation == "oob"
-    opinion = None
+    members = open_leaves(estimator)
     if seen:
-        members = open_leaves(estimator)
-        mask = members.out_of_bag(_num_samples(X))  # says if these are other rows
-        if mask is not None:
-            opinion = InClassesOf(members, members.combiner).opinion(X, n_jobs)
+        members.out_of_bag(_num_samples(X))  # says if these are other rows
+    opinion = _opinion(members, teacher, X, seen, n_jobs)
     evidence = [Labelled(X, y, sample_weight, seen, opinion=opinion)]
     refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
     return refinement.fit(estimator, evidence).refined(estimator, evidence)
+
+
+def _opinion(members: Any, teacher: Any, X: Any, seen: bool, n_jobs: int | None) -> Opinion | None:
+    """What is said of the rows: by the teacher, or out of bag by the ensemble itself."""
+    if teacher is None and not seen:
+        return None
+    speaker = members if teacher is None else _opened(teacher, members)
+    if not seen:
+        return Opinion.of(speaker.bind(X), speaker.outputs(X, n_jobs), None)
+    opinion = InClassesOf(speaker, members.combiner).opinion(X, n_jobs)
+    if opinion is None and teacher is not None:
+        raise ValueError(
+            f"teacher={type(teacher).__name__} has seen all of the rows; give one that leaves some "
+            "out of each member's bag, or rows that neither was trained on, validation='auto'"
+        )
+    return opinion
+
+
+def _opened(teacher: Any, members: Any) -> Any:
+    """The teacher's members, if it says the same kind of thing as the ensemble."""
+    found = open_members(teacher)
+    name, own = type(teacher).__name__, type(members.estimator).__name__
+    if not found.combiner.linear:
+        raise TypeError(
+            f"teacher={name} does not add up what its members say; give a forest, bagging or boosting"
+        )
+    here, there = members.combiner.classes, found.combiner.classes
+    if here is None or there is None:
+        same = here is there
+    else:
+        same = np.array_equal(here, there)
+    if not same:
+        raise ValueError(
+            f"teacher={name} predicts something else than {own}; give what it was cut from"
+        )
+    return found
 
 
 def _choices(

@@ -15,6 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, make_regression
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    AdaBoostRegressor,
     BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingRegressor,
@@ -33,9 +34,10 @@ from sklearn.preprocessing import (
 )
 from xgboost import XGBRegressor
 
-from ensprune import EnsemblePruner, prune, refine_leaves
+from ensprune import EnsemblePruner, compact, leaf_refinement, prune, refine_leaves
 from ensprune.members import open_members
 from ensprune.refine import Opinion
+from ensprune.refinement import Strength
 
 NAMES = (
     "forest",
@@ -373,6 +375,62 @@ def test_refinement_is_repeatable():
         for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("classify", [False, True])
+@pytest.mark.parametrize("validation", ["auto", "oob"])
+def test_the_ensemble_it_was_cut_from_teaches(monkeypatch, classify, validation):
+    taught = Strength(0.01, trust=0.8, taught=validation == "oob")
+    monkeypatch.setattr(leaf_refinement, "choose", lambda *_: (taught, 0.0, 0.0))
+    X, y = make_regression(700, 5, noise=20.0, random_state=0)
+    y = y > 0 if classify else y
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    full = family(60, random_state=0).fit(X[:200], y[:200])
+    small = compact(prune(full, X[:200], y[:200], target_size=4), X[:200], y[:200])
+    rows = slice(0, 200) if validation == "oob" else slice(200, 400)
+
+    def far(**teacher):
+        own = {"validation": validation, "random_state": 0, **teacher}
+        refined = refine_leaves(small, X[rows], y[rows], **own)
+        said = "predict_proba" if classify else "predict"
+        return ((getattr(refined, said)(X[400:]) - getattr(full, said)(X[400:])) ** 2).mean()
+
+    assert far(teacher=full) < 0.95 * far()
+
+
+def test_compacted_trees_are_judged_by_trees_as_small(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        leaf_refinement, "choose", lambda trials, *_: seen.append(trials) or (Strength(), 0.0, 0.0)
+    )
+    X, y = make_regression(300, 5, noise=50.0, random_state=0)
+    cut = prune(RandomForestRegressor(40, random_state=0).fit(X, y), X, y, target_size=6)
+    small = compact(cut, X, y, tolerance=0.02, validation="oob")
+
+    def leaves(forest):
+        return sum(tree.get_n_leaves() for tree in forest.estimators_)
+
+    assert leaves(small) < 0.5 * leaves(cut)
+    for forest in (cut, small):
+        refine_leaves(forest, X, y, validation="oob", random_state=0)
+        for trial in seen.pop():
+            assert trial.leaves.n_trees == 6
+            assert 0.6 * leaves(forest) < trial.leaves.n_leaves < 1.1 * leaves(forest)
+
+
+def test_a_teacher_that_says_something_else_is_refused():
+    X, y = data("binary")
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    extra = ExtraTreesClassifier(5, random_state=0).fit(X, y)
+    order = np.arange(len(y))
+    numbers = RandomForestRegressor(5, random_state=0).fit(X, order)
+    boosted = AdaBoostRegressor(n_estimators=3, random_state=0).fit(X, order)
+    with pytest.raises(ValueError, match="predicts something else than RandomForestClassifier"):
+        refine_leaves(forest, X, y, teacher=numbers)
+    with pytest.raises(ValueError, match="ExtraTreesClassifier has seen all of the rows"):
+        refine_leaves(forest, X, y, validation="oob", teacher=extra)
+    with pytest.raises(TypeError, match="does not add up what its members say"):
+        refine_leaves(numbers, X, order, teacher=boosted)
 
 
 @pytest.mark.parametrize(

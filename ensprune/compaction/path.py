@@ -193,6 +193,27 @@ def path_below(
         yield point(smaller, int(grove.sizes(grove.collapsed).sum()))
 
 
+def collapsed_to(estimator: Any, X: Any, y: Any, sample_weight: Any, n_nodes: int) -> Any:
+    """An ensemble whose trees have so many nodes in all at most, by the cost-complexity path.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like of shape (n_samples, n_features)
+        Its training rows, which judge out of bag where it leaves any out.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    n_nodes : int
+    """
+    whole = open_members(lossless(open_members(estimator)))
+    evidence = _evidence(whole, X, y, sample_weight, whole.out_of_bag(_num_samples(X)))
+    grove = evidence.grove
+    steps = collapse_path(evidence)
+    while grove.sizes(grove.collapsed).sum() > n_nodes and next(steps, False) is None:
+        pass
+    return whole.with_trees(grove.cuts())
+
+
 def _score(candidate: Any, rows: JudgingRows, scorer: Any, n_jobs: int | None) -> float:
     """The metric on some rows."""
     X, y, weight, unseen = rows.X, rows.y, rows.sample_weight, rows.unseen

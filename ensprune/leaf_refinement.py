@@ -45,9 +45,10 @@ _MANY_FOLDS, _FEW_FOLDS = 5, 3
 # Trees regrown at most to have an opinion: more of them would say much the same.
 _SPEAKERS = 60
 
-# Synthetic rows for each real one. With fewer where strengths are compared, a teacher looks worse
-# than it is.
+# Synthetic rows for each real one where strengths are compared; with fewer, a teacher looks worse than
+# it is. The more for the leaves themselves, the less depends on their draw.
 _SYNTHETIC = 10
+_SYNTHETIC_AT_LAST = 30
 
 # Trees of less than this share of the nodes of trees grown anew, on fewer rows, were compacted.
 _COMPACTED = 0.8
@@ -138,7 +139,7 @@ class LeafRefinement(Refinement):
         self.report = LeafReport(strength, loss, alone, judged_on)
         opinion = evidence[0].opinion
         if strength.taught and self._course is not None and opinion is not None:
-            self._lesson = self._course.lesson(opinion, _SYNTHETIC, generator)
+            self._lesson = self._course.lesson(opinion, _SYNTHETIC_AT_LAST, generator)
         self._course = None
         return self
 

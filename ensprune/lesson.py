@@ -21,8 +21,8 @@ from .objectives.base import class_positions
 from .refine import Labelled, Opinion
 from .teacher import Teacher
 
-# Synthetic rows at most, and so that they hold so many values at most.
-_MOST_ROWS = 20_000
+# So many real rows at most count where synthetic ones are counted out, and these hold so many values.
+_MOST_ROWS = 2_000
 _MOST_VALUES = 4_000_000
 
 # Neighbours are sought among so many rows at most.
@@ -165,7 +165,7 @@ def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
     if n_samples > _MOST_NEIGHBOURS:
         some = rng.choice(n_samples, _MOST_NEIGHBOURS, replace=False)
         X, n_samples = _safe_indexing(X, some), _MOST_NEIGHBOURS
-    n_rows = min(per_row * n_samples, _MOST_ROWS, max(_MOST_VALUES // X.shape[1], 1))
+    n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(_MOST_VALUES // X.shape[1], 1))
     seed = int(rng.integers(1 << 31))
     return munge(X, n_rows, seed, n_neighbors=min(_N_NEIGHBOURS, n_samples - 1), scatter=False)
 

@@ -6,7 +6,6 @@ Numbers in, numbers out; what is asked of it, and what becomes of the answers, i
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -22,6 +21,9 @@ _TRAVEL = 9.0
 _LARGEST_RATE = 0.3
 _MAX_LEAF_NODES = 15
 _MAX_FEATURES = 0.5
+
+# Models on all rows: each draws columns at random.
+_DRAWS = 3
 
 Model = Callable[[np.ndarray], np.ndarray]  # rows -> (n_outputs, n_rows)
 
@@ -74,19 +76,24 @@ class Teacher:
             return self._without[fold](asked)
 
     def answers(self, asked: np.ndarray) -> np.ndarray:
-        """What it says of other rows having seen all of its own, shape (n_outputs, n_asked)."""
-        with openmp_threads(effective_n_jobs(self._n_jobs)):
-            return self._whole(asked)
+        """What it says of other rows having seen all of its own, shape (n_outputs, n_asked).
 
-    @cached_property
-    def _whole(self) -> Model:
+        Of each third of them another one, that drew its columns otherwise: who learns from all
+        of them hears the mean.
+        """
+        n_threads = effective_n_jobs(self._n_jobs)
         everyone = np.ones(len(self.fold_of), dtype=bool)
-        return self._fitted(everyone, effective_n_jobs(self._n_jobs))
+        parts = []
+        for draw, some in enumerate(np.array_split(asked, _DRAWS)):
+            model = self._fitted(everyone, n_threads, draw)
+            with openmp_threads(n_threads):
+                parts.append(model(some))
+        return np.concatenate(parts, axis=1)
 
-    def _fitted(self, some: np.ndarray, n_threads: int) -> Model:
+    def _fitted(self, some: np.ndarray, n_threads: int, draw: int = 0) -> Model:
         with openmp_threads(n_threads):
             rows, labels, weight = (given[some] for given in self._given)
-            return boosted(rows, labels, weight, self._classes, self._seed)
+            return boosted(rows, labels, weight, self._classes, self._seed + draw)
 
 
 def boosted(

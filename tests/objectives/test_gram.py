@@ -162,7 +162,15 @@ def test_scores_after_moves_that_nobody_looked_at(few_rows):
     np.testing.assert_allclose(lazy.swaps(), known.swaps(), rtol=1e-12)
 
 
-def test_threads_change_nothing():
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(residuals, "blas_threads", lambda: 1)
+    monkeypatch.setattr(residuals, "cpu_count", lambda: 2)
+    workers = []
+    original = residuals.ThreadPoolExecutor
+    monkeypatch.setattr(
+        residuals, "ThreadPoolExecutor", lambda jobs: workers.append(jobs) or original(jobs)
+    )
     outputs, y, combiner, weight = simulated(
         1, 3, n_members=120, n_samples=30_000, dtype=np.float32
     )
@@ -172,6 +180,7 @@ def test_threads_change_nothing():
         for n_jobs in (1, 2)
     ]
     np.testing.assert_array_equal(*rows)
+    assert workers == [2, 2]  # the diagonal, the rows
 
 
 def test_many_samples_in_single_precision_near_a_large_mean():
@@ -204,6 +213,7 @@ def test_how_many_rows_are_computed_follows_from_how_many_members_are_wanted(rea
 def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     outputs, y, *_ = simulated(0, None, 70, 4000, np.float32)
     monkeypatch.setattr(residuals, "_BLOCK_BYTES", 70 * 4 * 10)  # 400 blocks of 10 samples
+    monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
     products = ResidualGram(outputs, y[None], np.full(len(y), 1 / len(y)), n_jobs=2)
     begun = []
 

@@ -81,7 +81,9 @@ def test_half_a_digit_is_lost_at_most():
     assert errors[0.0].max() < 1e-7
 
 
-def test_room_is_written_to_again(case):
+def test_room_is_written_to_again(case, monkeypatch):
+    monkeypatch.setattr(residuals, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
     outputs, target, weight = case
     products = Residuals(outputs, target, weight, n_jobs=2)
     products.survey()

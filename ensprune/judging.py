@@ -164,6 +164,8 @@ class Judging:
         if known is not None:
             return self._judges(members, rows, out_of_fold=known)
         mask = members.out_of_bag(len(rows[1]))
+        if mask is not None and isinstance(self.estimator, FrozenEstimator):
+            members.check_trained_on(rows[0], mask)
         return None if mask is None else self._judges(members, rows, mask)
 
     @staticmethod

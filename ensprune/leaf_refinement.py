@@ -395,7 +395,9 @@ def refine_leaves(
     seen = validation == "oob"
     members = open_leaves(estimator)
     if seen:
-        members.out_of_bag(_num_samples(X))  # says if these are other rows
+        unseen = members.out_of_bag(_num_samples(X))  # says if these are other rows
+        if unseen is not None:
+            members.check_trained_on(X, unseen)
     opinion = _opinion(members, teacher, X, seen, n_jobs)
     evidence = [Labelled(X, y, sample_weight, seen, opinion=opinion)]
     refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)

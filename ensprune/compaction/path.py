@@ -148,6 +148,8 @@ def judging_rows(
             f"{type(members.estimator).__name__} does not; give other labelled rows, "
             "validation='auto'"
         )
+    if unseen is not None:
+        members.check_trained_on(X, unseen)
     rows = JudgingRows(X, y, sample_weight, unseen)
     if sample_weight is None or (sample_weight > 0).all() or not (sample_weight > 0).any():
         return rows

@@ -90,6 +90,7 @@ class Company:
                     "out_of_bag=True needs an ensemble whose members leave rows out "
                     f"(bootstrap=True); {self.name} does not; give rows it was not trained on"
                 )
+            self.members.check_trained_on(X, mask)
         combiner = self.members.bind(X)
         outputs = read_members(self.members, X, n_jobs)
         if y is None:  # nothing is compared with it

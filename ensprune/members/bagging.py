@@ -21,7 +21,7 @@ from .base import Members, map_members, open_members, shallow_copy
 from .leaves import Leaves, TreeNodes, gather, positions
 from .nested import Place, nested
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
-from .sampling import unseen_rows
+from .sampling import N_ASKED, refuse_other_rows, unseen_rows
 from .several import several_targets
 from .trees import (
     is_tree,
@@ -154,6 +154,13 @@ class BaggingMembers(AverageMembers, HasLeaves):
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         return unseen_rows(self.estimator, n_samples, self.estimator._n_samples)
+
+    def check_trained_on(self, X: Any, unseen: np.ndarray) -> None:
+        for t, tree in enumerate(self.estimator.estimators_[:N_ASKED]):
+            # What was fitted on a row drawn twice as on two rows has counted it twice.
+            if is_tree(tree) and tree.tree_.n_node_samples[0] <= (~unseen[t]).sum():
+                rows = tree._validate_X_predict(self._columns_of(t, X), check_input=True)
+                refuse_other_rows(self.estimator, [tree], rows, unseen[t : t + 1])
 
     def leaves(self) -> Leaves:
         trees = self._nodes()

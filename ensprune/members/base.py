@@ -288,6 +288,22 @@ class Members(ABC):
         """
         return None
 
+    def check_trained_on(self, X: Any, unseen: np.ndarray) -> None:  # noqa: B027
+        """Refuse rows that the members cannot have been trained on, where that can be told.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As many rows as the training set has.
+        unseen : ndarray of shape (n_members, n_samples), dtype bool
+            From :meth:`out_of_bag`.
+
+        Raises
+        ------
+        ValueError
+            If these are other rows, or the same in another order.
+        """
+
     def out_of_fold(self) -> OutOfFold | None:
         """What the ensemble says of its training rows where it cross-fits its members.
 

@@ -21,7 +21,7 @@ from .average import STALE, AverageMembers
 from .base import open_members, shallow_copy
 from .leaves import Leaves, gather, positions
 from .refittable import HasLeaves, refuse_constraints
-from .sampling import unseen_rows
+from .sampling import N_ASKED, refuse_other_rows, unseen_rows
 from .several import several_targets
 from .trees import leaf_outputs, nodes_of, own_scales, weighed, with_values
 
@@ -80,6 +80,10 @@ class ForestMembers(AverageMembers, HasLeaves):
         if not forest.bootstrap:
             return None
         return unseen_rows(forest, n_samples, getattr(forest, "_n_samples", None))
+
+    def check_trained_on(self, X: Any, unseen: np.ndarray) -> None:
+        rows = self.estimator._validate_X_predict(X)
+        refuse_other_rows(self.estimator, self.estimator.estimators_[:N_ASKED], rows, unseen)
 
     def leaves(self) -> Leaves:
         forest = self.estimator

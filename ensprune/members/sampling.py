@@ -1,7 +1,8 @@
-"""Which training rows a bootstrapping ensemble hid from each member."""
+"""Which training rows a bootstrapping ensemble hid from each member, and whether these are they."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.ensemble._forest import BaseForest
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+
+# Trees that are asked whether they were grown on the rows given: each is sure, unless it is a stump.
+N_ASKED = 3
 
 
 def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndarray | None:
@@ -44,6 +48,37 @@ def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndar
     for row, seen in zip(unseen, samples, strict=True):
         row[seen] = False
     return unseen if unseen.any() else None
+
+
+def refuse_other_rows(ensemble: Any, trees: Sequence[Any], rows: Any, unseen: np.ndarray) -> None:
+    """Refuse rows that some trees cannot have been grown on: a leaf knows how many it had.
+
+    Parameters
+    ----------
+    ensemble : estimator
+        For the message.
+    trees : sequence of estimator
+        Some of its first members, as scikit-learn grows them.
+    rows : array-like or sparse matrix of shape (n_samples, n_features), dtype float32
+        As the trees take them.
+    unseen : ndarray of shape (n_members, n_samples), dtype bool
+
+    Raises
+    ------
+    ValueError
+        If a leaf was grown on more rows than now fall into it.
+    """
+    for tree, hidden in zip(trees, unseen, strict=False):
+        nodes = tree.tree_
+        fallen = np.bincount(nodes.apply(rows)[~hidden], minlength=nodes.node_count)
+        leaf = nodes.children_left == -1
+        # Fewer it may be: rows of no weight have not been counted.
+        if (nodes.n_node_samples[leaf] > fallen[leaf]).any():
+            raise ValueError(
+                f"validation='oob' needs the rows {type(ensemble).__name__} was trained on, in the "
+                "same order, and by the leaves of its trees these are not; give those rows, or use "
+                "other labelled data with validation='auto'"
+            )
 
 
 def bootstraps(estimator: Any) -> bool:

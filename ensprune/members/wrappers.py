@@ -105,6 +105,11 @@ class WrappedMembers(Members, HasLeaves):
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:
         return self.inner.out_of_bag(n_samples)
 
+    def check_trained_on(self, X: Any, unseen: np.ndarray) -> None:
+        # Steps may have answered otherwise while they were fitted, such as a TargetEncoder.
+        if self._before is None:
+            self.inner.check_trained_on(X, unseen)
+
     def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
         self.inner.set_training_data(self._rows(X), y, sample_weight)
 

@@ -152,6 +152,8 @@ def _set_to_one(values: np.ndarray, least: float) -> np.ndarray:
     Products with so small numbers would leave the range of their precision.
     """
     below = values < least
+    if not below.any():
+        return np.zeros(len(values))
     values *= ~below
     values += below
     return below @ np.ones(below.shape[1], dtype=np.float32)

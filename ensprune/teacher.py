@@ -21,6 +21,7 @@ _TRAVEL = 9.0
 _LARGEST_RATE = 0.3
 _MAX_LEAF_NODES = 15
 _MAX_FEATURES = 0.5
+_MOST_COLUMNS = 200  # looked at for a split
 
 # Models on all rows: each draws columns at random.
 _DRAWS = 3
@@ -116,7 +117,7 @@ def boosted(
         max_iter=rounds,
         learning_rate=min(_TRAVEL / rounds, _LARGEST_RATE),
         max_leaf_nodes=_MAX_LEAF_NODES,
-        max_features=_MAX_FEATURES,
+        max_features=min(_MAX_FEATURES, _MOST_COLUMNS / rows.shape[1]),
         early_stopping=False,
         random_state=seed,
     )

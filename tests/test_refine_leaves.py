@@ -207,7 +207,9 @@ def test_a_rare_category_may_be_missing_from_the_rows_that_steps_are_fitted_to()
     X, y = noise(0, 120, classify=True)
     words = pd.DataFrame({"word": np.where(X[:, 0] > 0, "oak", "ash"), "mark": "a"})
     words.loc[0] = "yew", "b"
-    columns = make_column_transformer((OneHotEncoder(), ["word"]), (OrdinalEncoder(), ["mark"]))
+    columns = make_column_transformer(
+        (OneHotEncoder(drop="first"), ["word"]), (OrdinalEncoder(), ["mark"])
+    )
     forest = make_pipeline(columns, RandomForestClassifier(10, random_state=0)).fit(words, y)
     refined = refine_leaves(forest, words, y, validation="oob", random_state=0)
     assert refined.predict_proba(words).shape == (120, 2)

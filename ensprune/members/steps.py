@@ -78,6 +78,6 @@ def _forgive_unknown(step: Any) -> None:
     if getattr(step, "handle_unknown", None) != "error":
         return
     if isinstance(step, OneHotEncoder):
-        step.set_params(handle_unknown="ignore")
+        step.set_params(handle_unknown="ignore", drop=None)  # with a column dropped it would warn
     elif isinstance(step, OrdinalEncoder):
         step.set_params(handle_unknown="use_encoded_value", unknown_value=-1)

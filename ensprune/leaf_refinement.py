@@ -42,8 +42,9 @@ from .regrown import InClassesOf
 _MANY_ROWS = 3000
 _MANY_FOLDS, _FEW_FOLDS = 5, 3
 
-# Trees regrown at most to have an opinion: more of them would say much the same.
-_SPEAKERS = 60
+# Trees regrown at most to have an opinion: more of them would say much the same, and on many rows half
+# of them do.
+_MANY_SPEAKERS, _FEW_SPEAKERS = 60, 30
 
 # Synthetic rows for each real one where strengths are compared; with fewer, a teacher looks worse than
 # it is. The more for the leaves themselves, the less depends on their draw.
@@ -232,7 +233,8 @@ class LeafRefinement(Refinement):
         )
         n_grown = members.n_members
         if part.opinion is not None:
-            n_grown = max(n_grown, min(part.opinion.n_members, _SPEAKERS))
+            speakers = _MANY_SPEAKERS if len(fold_of) <= _MANY_ROWS else _FEW_SPEAKERS
+            n_grown = max(n_grown, min(part.opinion.n_members, speakers))
         grown = members.regrown(fit.X, fit.y, fit.sample_weight, n_grown, seed)
         if grown is None:
             raise ValueError(

@@ -744,7 +744,7 @@ def prune(
     estimator : estimator
         A fitted ensemble. It is left as it was.
     X : array-like of shape (n_samples, n_features)
-        Validation rows; with ``validation="oob"`` the ensemble's own training rows.
+        Validation rows; with ``validation="oob"`` the ensemble's own training rows, in their order.
     y : array-like of shape (n_samples,)
         Their labels or values.
     target_size, selector, scoring, tolerance, confidence, validation, cost, refine : optional

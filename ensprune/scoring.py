@@ -130,6 +130,7 @@ def check_scores_labels(scorer: Any, scoring: Any, y: np.ndarray) -> None:
                 f"; name the positive class, make_scorer({metric.__name__}, pos_label="
                 f"{classes.tolist()[1]!r}, ...), or encode the labels as 0 and 1"
             )
+        reason = str(error).rstrip(".")
         raise ValueError(
-            f"scoring={scoring!r} cannot score these labels: {error}{advice}"
+            f"scoring={scoring!r} cannot score these labels: {reason}{advice}"
         ) from error

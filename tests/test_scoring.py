@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest, RandomForestClassifier, VotingClassifier
@@ -168,6 +170,17 @@ def test_what_is_no_ensemble_is_not_fitted(wrapped):
     for estimator in (LogisticRegression(), IsolationForest()):
         with pytest.raises(TypeError, match="no ensemble that ensprune knows"):
             EnsemblePruner(estimator).fit(X, THREE)
+
+
+def test_a_class_is_no_estimator():
+    for call in (
+        EnsemblePruner(RandomForestClassifier).fit,
+        partial(prune, RandomForestClassifier),
+    ):
+        with pytest.raises(TypeError, match=r"estimator|class"):
+            call(X, THREE)
+    with pytest.raises(TypeError, match=r"is a class; give one of it, such as ForestLike\(\)"):
+        EnsemblePruner(type("ForestLike", (RandomForestClassifier,), {})).fit(X, THREE)
 
 
 def test_a_fitted_pruner_is_told_what_to_give():

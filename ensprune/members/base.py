@@ -438,6 +438,9 @@ def check_family(estimator: Any) -> None:
             importlib.import_module(adapter)
     if open_members.dispatch(type(estimator)) is not _unregistered:
         return
+    if isinstance(estimator, type):
+        name = estimator.__name__
+        raise TypeError(f"estimator={name} is a class; give one of it, such as {name}()")
     name = type(estimator).__name__
     if hasattr(estimator, "pruned_estimator_"):
         raise TypeError(f"estimator={name} is no ensemble but has one; give its pruned_estimator_")

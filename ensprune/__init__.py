@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,16 +25,21 @@ _HOMES = {
     "prune": "pruner",
     "refine_leaves": "leaf_refinement",
 }
+_one_at_a_time = RLock()
 
+if not TYPE_CHECKING:  # where it would vouch for any name
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-        globals()[name] = found
-        return found
-    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # Libraries below import each other in circles, which threads may not enter at two ends.
+        with _one_at_a_time:
+            if name in _HOMES:
+                found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+                globals()[name] = found
+                return found
+            known = name.isidentifier() and not name.startswith("_")
+            if known and find_spec(f"{__name__}.{name}") is not None:
+                return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -28,5 +28,21 @@ def test_everything_public_is_there_without_another_import():
         "assert all(callable(getattr(ensprune, name)) for name in ensprune.__all__)\n"
         "assert ensprune.selectors.GreedySelector and ensprune.path.PruningPath\n"
         "assert not hasattr(ensprune, 'prunes') and not hasattr(ensprune, '_private')\n"
+        "assert not hasattr(ensprune, 'no.name')\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_threads_may_ask_for_names_at_once():
+    code = (
+        "import threading, ensprune\n"
+        "found = []\n"
+        "def ask(name):\n"
+        "    found.append(getattr(ensprune, name))\n"
+        "names = [*ensprune.__all__, 'members', 'selectors', 'objectives'] * 3\n"
+        "threads = [threading.Thread(target=ask, args=(name,)) for name in names]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "assert len(found) == len(names), len(found)\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

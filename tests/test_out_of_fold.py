@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from families import data
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import KFold, LeaveOneOut, StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -96,11 +97,39 @@ def test_many_folds_are_left_out_five_at_a_time():
     X, y = data("regression")
     stacking = StackingRegressor(REGRESSORS, Ridge(), cv=KFold(60))
     pruner = EnsemblePruner(stacking, target_size=4).fit(X, y)
-    columns = [cross_val_predict(one, X, y, cv=KFold(60)) for _, one in REGRESSORS]
     number = np.arange(len(y)) * 60 // len(y) % 5  # the folds follow each other and are alike
     together = [(np.flatnonzero(number != k), np.flatnonzero(number == k)) for k in range(5)]
+    columns = [cross_val_predict(one, X, y, cv=together) for _, one in REGRESSORS]
     said = cross_val_predict(Ridge(), np.column_stack(columns), y, cv=together)
     assert pruner.score_full_ == pytest.approx(r2_score(y, said), abs=1e-12)
+    alike = clone(stacking).fit(X, y)
+    np.testing.assert_allclose(pruner.predict(X), alike.predict(X), rtol=1e-12)
+
+
+def test_leave_one_out_does_not_tell_the_row_left_out():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), rng.permutation(np.arange(60) % 2)
+    # The share of a class among all others tells the class of a row.
+    learners = [("share", DummyClassifier(strategy="prior")), ("bayes", GaussianNB())]
+    stacking = StackingClassifier(learners, DecisionTreeClassifier(max_depth=3), cv=LeaveOneOut())
+    pruner = EnsemblePruner(stacking, target_size=1).fit(X, y)
+    assert pruner.score_full_ < 0.7
+    assert all(point.score < 0.7 for point in pruner.path_)
+
+
+@pytest.mark.parametrize("validation", ["auto", 0.25])
+@pytest.mark.parametrize("labels", [[-1, 1], ["no", "yes"]])
+def test_learners_are_fitted_to_positions_of_classes_as_the_model_fits_them(labels, validation):
+    X, y = data("binary")
+    positions = (y == y[0]).astype(int)
+    y = np.array(labels)[positions]
+    stacking = stack("binary").set_params(stack_method="predict")
+    kept = EnsemblePruner(stacking, target_size=2, validation=validation, random_state=0)
+    coded = clone(kept).fit(X, positions)
+    kept.fit(X, y)
+    np.testing.assert_array_equal(kept.selected_, coded.selected_)
+    assert kept.score_pruned_ == coded.score_pruned_
+    np.testing.assert_array_equal(kept.predict(X), np.array(labels)[coded.predict(X)])
 
 
 def test_what_only_remembers_is_not_believed():

@@ -25,7 +25,8 @@ from .nested import Place, nested
 from .several import several_targets
 from .voting import cut_named, named_members, refilled_named
 
-# Final estimators that are fitted to judge one choice: folds beyond that are left out together.
+# Final estimators that are fitted to judge one choice: where there are more folds, some are left
+# out together.
 _MOST_FOLDS = 5
 
 
@@ -37,7 +38,7 @@ class _MetaRows:
     passthrough: Any  # the original rows, or None
     y: np.ndarray
     sample_weight: np.ndarray | None
-    fold_of: np.ndarray | None  # (n_samples,): folds, some of them as one; None of unseen rows
+    fold_of: np.ndarray | None  # (n_samples,): the base learners' folds; None of unseen rows
 
     def without(self, fold: int) -> _MetaRows:
         """The rows of all folds but one."""
@@ -281,42 +282,58 @@ class StackingMembers(Members):
         if stacking.cv == "prefit":
             self.set_blending_data(X, y, sample_weight)
             return
-        cv = check_cv(stacking.cv, y=y, classifier=is_classifier(stacking))
+        labels = self._encoded(y)
+        cv = check_cv(stacking.cv, y=labels, classifier=is_classifier(stacking))
         # Every base learner must see the same folds: they are drawn once.
-        folds = list(copy.deepcopy(cv).split(X, y))
-        fit_params = None if sample_weight is None else {"sample_weight": sample_weight}
-        named = named_members(stacking)
+        folds = list(copy.deepcopy(cv).split(X, labels))
+        fold_of = np.empty(_num_samples(X), dtype=np.intp)
+        for fold, (_, rows) in enumerate(folds):
+            fold_of[rows] = fold
+        self._cross_fit = partial(self._cross_fitted, X, labels, sample_weight)
+        self._remember(self._cross_fit(folds), X, labels, sample_weight, fold_of)
+
+    def _cross_fitted(
+        self, X: Any, labels: np.ndarray, sample_weight: np.ndarray | None, folds: list[Any]
+    ) -> np.ndarray:
+        """The columns of clones of the base learners, of each row by those without its fold."""
+        stacking = self.estimator
         responses = [
             cross_val_predict(
                 clone(learner),
                 X,
-                y,
+                labels,
                 cv=folds,
                 method=method,
                 n_jobs=stacking.n_jobs,
-                params=fit_params,
+                params=None if sample_weight is None else {"sample_weight": sample_weight},
             )
-            for (_, learner), method in zip(named, stacking.stack_method_, strict=True)
+            for (_, learner), method in zip(
+                named_members(stacking), stacking.stack_method_, strict=True
+            )
         ]
         columns = [self._columns(response, t) for t, response in enumerate(responses)]
-        fold_of = np.empty(_num_samples(X), dtype=np.intp)
-        for fold, (_, rows) in enumerate(folds):
-            fold_of[rows] = fold % _MOST_FOLDS
-        self._remember(np.stack(columns), X, y, sample_weight, fold_of)
+        return np.stack(columns)  # (n_members, n_outputs, n_samples)
 
     def out_of_fold(self) -> OutOfFold | None:
         training = self.training
         if training is None or training.fold_of is None:
             return None
-        folds = range(training.fold_of.max() + 1)
+        together = training.fold_of % _MOST_FOLDS
+        numbers = range(together.max() + 1)
         if self._classes is not None and any(
-            len(np.unique(training.y[training.fold_of != fold])) < len(self._classes)
-            for fold in folds
+            len(np.unique(training.y[together != number])) < len(self._classes)
+            for number in numbers
         ):
             return None  # a final estimator that misses a class has fewer columns
-        whole = replace(self.combiner, rows=training.passthrough)
-        parts = tuple(whole.without(fold) for fold in folds)
-        return OutOfFold(training.outputs, CrossFitted(parts, training.fold_of))
+        if training.fold_of.max() >= _MOST_FOLDS:
+            # Learners that have seen all but a few rows tell the sum of the labels of these: for
+            # a final estimator that is what makes leave-one-out know every label.
+            sides = [(together != number, together == number) for number in numbers]
+            folds = [(np.flatnonzero(fit), np.flatnonzero(left)) for fit, left in sides]
+            training = replace(training, outputs=self._cross_fit(folds), fold_of=together)
+        whole = replace(self.combiner, rows=training.passthrough, training=training)
+        parts = tuple(whole.without(number) for number in numbers)
+        return OutOfFold(training.outputs, CrossFitted(parts, together))
 
     def set_blending_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
         """Let cuts refit the final estimator on rows that no base learner was trained on.
@@ -327,27 +344,33 @@ class StackingMembers(Members):
         y : array-like of shape (n_samples,)
         sample_weight : ndarray of shape (n_samples,), default=None
         """
-        self._remember(self.outputs(X, dtype=np.float64), X, y, sample_weight)
+        labels = self._encoded(y)
+        self._remember(self.outputs(X, dtype=np.float64), X, labels, sample_weight)
+
+    def _encoded(self, y: Any) -> np.ndarray:
+        """Labels as base learners and the final estimator are fitted to them: by position."""
+        if self._classes is None:
+            return np.asarray(y)
+        labels = self.estimator._label_encoder.transform(np.asarray(y))
+        if len(missing := np.setdiff1d(np.arange(len(self._classes)), labels)):
+            # It would have fewer columns of probabilities than the model has classes.
+            raise ValueError(
+                f"the final estimator of {type(self.estimator).__name__} is refitted on "
+                "rows of every class, but y has none of "
+                f"{self._classes[missing][:5].tolist()}; give rows of those, too"
+            )
+        return labels
 
     def _remember(
         self,
         outputs: np.ndarray,
         X: Any,
-        y: Any,
+        labels: np.ndarray,
         weight: np.ndarray | None,
         fold_of: np.ndarray | None = None,
     ) -> None:
-        if self._classes is not None:
-            y = self.estimator._label_encoder.transform(np.asarray(y))
-            if len(missing := np.setdiff1d(np.arange(len(self._classes)), y)):
-                # It would have fewer columns of probabilities than the model has classes.
-                raise ValueError(
-                    f"the final estimator of {type(self.estimator).__name__} is refitted on "
-                    "rows of every class, but y has none of "
-                    f"{self._classes[missing][:5].tolist()}; give rows of those, too"
-                )
         rows = X if self.estimator.passthrough else None
-        self.training = _MetaRows(outputs, rows, np.asarray(y), weight, fold_of)
+        self.training = _MetaRows(outputs, rows, labels, weight, fold_of)
 
     def parts(self) -> Iterable[Any]:
         return self.estimator.estimators_

@@ -102,7 +102,8 @@ Selector, default="greedy"
         - ``"oob"``: out-of-bag. A member speaks only for the training rows it has not seen;
           nothing is held out. For ensembles that bootstrap, and for stacking models, which
           cross-fit their base learners: the members' out-of-fold predictions that the final
-          estimator is trained on, combined by final estimators fitted without the same fold.
+          estimator is trained on (of five larger folds where it has more), combined by final
+          estimators fitted without the same fold.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
         - ``"auto"``: ``"oob"`` where the ensemble bootstraps or is a stacking model that
@@ -207,7 +208,8 @@ default="members"
     members that the other rows chose among; by swapping one row that changes little.
     And what is bounded is the loss between the out-of-bag votes, about a third of the members on
     either side: a small sub-ensemble loses more that way than whole, so the bound is on the
-    cautious side. ``benchmarks/certificate.py`` counts how often it is wrong.
+    cautious side. ``benchmarks/certificate.py`` counts how often it is wrong. Out of fold, too,
+    the rows of one half are answered by what was fitted to rows of both.
 
     With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
     other (through pipelines, searches and voting in voting); a member that is no ensemble, or a

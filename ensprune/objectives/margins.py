@@ -261,14 +261,18 @@ class Margins:
         needed : ndarray of shape (n_rivals, n_samples)
             The extreme value in the precision of the margins that will do.
         nearest : ndarray of shape (n_rivals, n_samples)
-            What rounding to that precision makes of the exact one.
+            What rounding to that precision makes of the exact one; NaN where all are told apart.
         """
         dtype = self._margins.dtype
         exact = self._sum if drop else -self._sum
         nearest = exact.astype(dtype)
         beyond, inwards = (np.greater, -np.inf) if drop else (np.less, np.inf)
         misses = beyond(nearest, exact) | (self._strict & (nearest == exact))
-        return np.where(misses, np.nextafter(nearest, dtype.type(inwards)), nearest), nearest
+        needed = np.where(misses, np.nextafter(nearest, dtype.type(inwards)), nearest)
+        if self._shift is None and (self._native == 1).all():
+            # Of differences of two outputs only zero rounds to zero, so none can mislead there.
+            nearest[nearest == 0] = np.nan
+        return needed, nearest
 
     def _decided(self, drop: bool) -> tuple[np.ndarray, np.ndarray]:
         """Which samples are right, and which wrong, after any move; (n_samples,) bool."""

@@ -89,6 +89,30 @@ def test_every_move(link, n_classes, kind, how, outputs_of, monkeypatch):
         assert candidates[5] == pytest.approx(expected([*chosen, 5]), abs=1e-12)
 
 
+@pytest.mark.parametrize("native", [None, 3.0])
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_leaves_of_one_class_tie_at_zero(n_classes, native):
+    # Of most members a sample hears zeros and ones, of the others what single precision rounds.
+    rng = np.random.default_rng(0)
+    outputs = smooth(rng, Probability(), n_classes)
+    sure = np.eye(n_classes)[rng.integers(0, n_classes, (N_MEMBERS, N_SAMPLES))].transpose(0, 2, 1)
+    outputs = np.where(rng.random((N_MEMBERS, 1, N_SAMPLES)) < 0.7, sure, outputs)
+    outputs = outputs.astype(np.float32)
+    y = rng.integers(0, n_classes, N_SAMPLES)
+    weights = None if native is None else np.full(N_MEMBERS, native)
+    combiner = LinearCombiner("mean", Probability(), np.arange(n_classes), N_MEMBERS, weights)
+    objective = Accuracy()
+    objective.start(outputs, y, combiner)
+    chosen: list[int] = []
+    for member in (7, 2, 9, 4, 0, 11):
+        candidates = objective.candidates()
+        for t in range(N_MEMBERS):
+            known = right(combiner, outputs, [*chosen, t], y, np.ones(N_SAMPLES), False)
+            assert candidates[t] == pytest.approx(known, abs=1e-12)
+        objective.add(member)
+        chosen.append(member)
+
+
 def test_a_margin_that_single_precision_rounds_is_looked_up():
     # The first leads by 1/3 - 1e-9 in exact numbers, the second trails by just as much and a bit
     # more, or less: in single precision all three margins are the same.

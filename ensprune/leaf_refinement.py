@@ -38,8 +38,8 @@ from .refinement.strength import (
 )
 from .regrown import InClassesOf
 
-# Rows up to which five folds are worth their trees; above, three.
-_MANY_ROWS = 3000
+# Rows up to which five folds are worth their time, less where trees have to be grown; above, three.
+_FEW_ROWS, _MANY_ROWS = 1000, 3000
 _MANY_FOLDS, _FEW_FOLDS = 5, 3
 
 # Trees regrown at most to have an opinion: more of them would say much the same, and on many rows half
@@ -197,7 +197,7 @@ class LeafRefinement(Refinement):
         """The ensemble itself: refitted without a fold of its unseen rows, judged on the fold."""
         rows = read(members, evidence, self.n_jobs)
         unseen = np.concatenate([np.full(_num_samples(part.X), not part.seen) for part in evidence])
-        n_folds = _n_folds(len(unseen))
+        n_folds = _n_folds(len(unseen), _MANY_ROWS)
         fold_of = np.full(len(unseen), -1)
         fold_of[unseen] = folds(labels_of(rows.take(unseen)), n_folds, rng)
         leaves, link = members.leaves(), members.combiner.link
@@ -212,7 +212,7 @@ class LeafRefinement(Refinement):
         """Trees of the same kind, grown and refitted without a fold, judged on the fold."""
         (part,) = evidence
         n_samples = _num_samples(part.X)
-        n_folds = _n_folds(n_samples)
+        n_folds = _n_folds(n_samples, _FEW_ROWS)
         fold_of = folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
         self._course = Course.given(members, part, fold_of, rng, self.n_jobs)
         seeds = rng.integers(1 << 31, size=n_folds).tolist()
@@ -264,8 +264,8 @@ def _as_small(grown: Any, members: Any, part: Labelled) -> Any:
     return collapsed_to(as_many, part.X, part.y, part.sample_weight, n_nodes)
 
 
-def _n_folds(n_samples: int) -> int:
-    return _MANY_FOLDS if n_samples <= _MANY_ROWS else _FEW_FOLDS
+def _n_folds(n_samples: int, few: int) -> int:
+    return _MANY_FOLDS if n_samples <= few else _FEW_FOLDS
 
 
 @validate_params(

@@ -359,7 +359,7 @@ default="members"
         X, y, sample_weight = labelled_rows(X, y, sample_weight)
         if is_regressor(self):
             y = values_of(y)
-        self._check_parameters(y if y_val is None else labels_or_values(y_val, "y_val"))
+        self._check_parameters(y, y if y_val is None else labels_or_values(y_val, "y_val"))
         selector = make_selector(self.selector)
         rounds = self._rounds() if self.retrain else None
 
@@ -425,23 +425,24 @@ default="members"
         if X_val is not None and self.validation == "oob":
             raise ValueError("validation='oob' takes no X_val; give validation='auto'")
 
-    def _check_parameters(self, y: np.ndarray) -> None:
-        """What can be told before anything is fitted, which may take hours; ``y`` is to be scored."""
+    def _check_parameters(self, y: np.ndarray, judged: np.ndarray) -> None:
+        """What can be told before anything is fitted to ``y``, which may take hours."""
         if not isinstance(self.estimator, FrozenEstimator):
             check_target_size(self.target_size)
         if not isinstance(self.cost, str):
             check_cost(self.cost)
-        self._check_scoring(y)
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        self._check_scoring(judged, getattr(self.estimator, "classes_", None) if frozen else y)
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)
 
-    def _check_scoring(self, y: np.ndarray) -> None:
-        """Whether ``scoring`` can score these labels, and what the ensemble will answer."""
+    def _check_scoring(self, y: np.ndarray, known: np.ndarray | None = None) -> None:
+        """Whether ``scoring`` can score labels, of all those known, and the ensemble's answers."""
         if self.scoring is None:
             return
         scorer = as_scorer(self.scoring, self)
         if is_classifier(self):
-            check_scores_labels(scorer, self.scoring, y)
+            check_scores_labels(scorer, self.scoring, y, known)
         if not isinstance(self.estimator, FrozenEstimator):
             check_answers(scorer, self.estimator)
 

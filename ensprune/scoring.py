@@ -90,7 +90,9 @@ def check_answers(scorer: Any, estimator: Any) -> None:
         )
 
 
-def check_scores_labels(scorer: Any, scoring: Any, y: np.ndarray) -> None:
+def check_scores_labels(
+    scorer: Any, scoring: Any, y: np.ndarray, known: np.ndarray | None = None
+) -> None:
     """Whether a scorer of scikit-learn takes a classifier's labels, on one row of each, all right.
 
     Of any other callable nobody knows what it looks at.
@@ -102,6 +104,8 @@ def check_scores_labels(scorer: Any, scoring: Any, y: np.ndarray) -> None:
         What it was called, for the message.
     y : ndarray of shape (n_samples,)
         The labels.
+    known : ndarray, default=None
+        All labels that the classifier knows, or will: ``y`` may lack some. None is those of ``y``.
 
     Raises
     ------
@@ -109,20 +113,23 @@ def check_scores_labels(scorer: Any, scoring: Any, y: np.ndarray) -> None:
         If it does not, such as one of two classes for three, or for labels of which it does not know
         the positive one.
     """
-    classes = np.unique(y)
+    labels = np.unique(y)
+    classes = labels if known is None else np.unique(known)
+    if not np.isin(labels, classes).all():  # said elsewhere
+        classes = labels
     metric: Any = getattr(scorer, "_score_func", None)
     of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
     if not isinstance(scorer, _Scorer) or not of_scikit_learn:
         return
-    if not 2 <= len(classes) <= _MOST_CLASSES:
+    if len(labels) < 2 or len(classes) > _MOST_CLASSES:
         return
-    sure = np.eye(len(classes))
+    sure = np.eye(len(classes))[np.searchsorted(classes, labels)]
     decision = np.array([-1.0, 1.0]) if len(classes) == 2 else sure
-    right = Replay(classes, predict=classes, predict_proba=sure, decision_function=decision)
+    right = Replay(classes, predict=labels, predict_proba=sure, decision_function=decision)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            scorer(right, np.empty((len(classes), 0)), classes)
+            scorer(right, np.empty((len(labels), 0)), labels)
     except ValueError as error:
         advice = ""
         if "pos_label" in str(error):

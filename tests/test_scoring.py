@@ -17,9 +17,11 @@ from sklearn.metrics import (
     get_scorer,
     get_scorer_names,
     jaccard_score,
+    log_loss,
     make_scorer,
     mean_squared_error,
     precision_score,
+    top_k_accuracy_score,
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -85,6 +87,23 @@ def test_the_labels_asked_about_are_those_that_judge():
     good = make_scorer(f1_score, pos_label="good")
     pruner = EnsemblePruner(forest, scoring=good, target_size=3).fit(X, WORDS)
     assert 0 < pruner.score_pruned_ <= 1
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        make_scorer(log_loss, response_method="predict_proba", labels=[0, 1, 2]),
+        make_scorer(top_k_accuracy_score, response_method="predict_proba", labels=[0, 1, 2]),
+        make_scorer(f1_score, labels=[0, 2], average="macro", zero_division=0),
+    ],
+)
+def test_rows_that_judge_may_lack_a_class(scoring):
+    some = THREE != 2
+    forest = RandomForestClassifier(10, random_state=0)
+    given = EnsemblePruner(forest, scoring=scoring, target_size=2)
+    assert given.fit(X, THREE, X_val=X[some], y_val=THREE[some]).n_members_ == 2
+    frozen = FrozenEstimator(forest.fit(X, THREE))
+    assert EnsemblePruner(frozen, scoring=scoring, target_size=2).fit(X[some], THREE[some])
 
 
 def test_nothing_is_asked_of_callables_that_may_look_at_anything():

@@ -268,7 +268,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         if target.ndim == 2 and target.shape[1] == 1:
             target = column_or_1d(target, warn=True)
         if is_classifier(base) and target.ndim == 1:
-            check_scores_labels(self._scorer(base), self.scoring, target)
+            known = base.classes_ if frozen else None
+            check_scores_labels(self._scorer(base), self.scoring, target, known)
         rng = check_random_state(self.random_state)
         X_fit = X if hasattr(X, "shape") else rows
         if (X_val is None) != (y_val is None):

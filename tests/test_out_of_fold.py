@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from families import data
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor
@@ -188,6 +189,31 @@ def test_weights_of_the_rows_count():
     columns = [cross_val_predict(learner, X, y, cv=folds, **weigh) for _, learner in REGRESSORS]
     said = cross_val_predict(Ridge(), np.column_stack(columns), y, cv=folds, **weigh)
     assert pruner.score_full_ == pytest.approx(r2_score(y, said, sample_weight=weight), abs=1e-12)
+
+
+def test_weights_go_where_they_are_routed():
+    X, y = data("regression")
+    weight = np.random.default_rng(0).uniform(0.1, 3, size=len(y))
+    folds = list(KFold(4).split(X, y))
+    with config_context(enable_metadata_routing=True):
+        learners = [
+            (name, clone(one).set_fit_request(sample_weight=name == "depth2"))
+            for name, one in REGRESSORS[:3]
+        ]
+        stacking = StackingRegressor(learners, Ridge(), cv=KFold(4))
+        pruner = EnsemblePruner(stacking, target_size=3).fit(X, y, sample_weight=weight)
+    columns = [
+        cross_val_predict(
+            one, X, y, cv=folds, params={"sample_weight": weight} if name == "depth2" else None
+        )
+        for name, one in REGRESSORS[:3]
+    ]
+    # The final estimator is given them in any case.
+    weigh = {"params": {"sample_weight": weight}}
+    said = cross_val_predict(Ridge(), np.column_stack(columns), y, cv=folds, **weigh)
+    assert pruner.score_full_ == pytest.approx(r2_score(y, said, sample_weight=weight), abs=1e-12)
+    whole = pruner.estimator_
+    np.testing.assert_allclose(pruner.predict(X), whole.predict(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["prefit", "pipeline", "folds without a class"])

@@ -14,6 +14,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..codes import one_hot
@@ -177,6 +178,14 @@ def _stack(outputs: np.ndarray, widths: tuple[int, ...], rows: Any) -> Any:
     return np.hstack([*columns, rows])
 
 
+def _fit_params(stacking: Any, name: str, sample_weight: np.ndarray | None) -> dict[str, Any]:
+    """What a stacking model hands on to the ``fit`` of a base learner when it is given weights."""
+    if sample_weight is None:
+        return {}
+    given = {"sample_weight": sample_weight}
+    return process_routing(stacking, "fit", **given)[name]["fit"] if _routing_enabled() else given
+
+
 def cross_fits(estimator: Any) -> bool:
     """Whether an unfitted estimator is a stacking model that cross-fits its base learners."""
     stacks = isinstance(estimator, StackingClassifier | StackingRegressor)
@@ -305,9 +314,9 @@ class StackingMembers(Members):
                 cv=folds,
                 method=method,
                 n_jobs=stacking.n_jobs,
-                params=None if sample_weight is None else {"sample_weight": sample_weight},
+                params=_fit_params(stacking, name, sample_weight),
             )
-            for (_, learner), method in zip(
+            for (name, learner), method in zip(
                 named_members(stacking), stacking.stack_method_, strict=True
             )
         ]

@@ -154,9 +154,15 @@ def argbest(
             "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
             "validation rows, or other rows"
         )
-    top = scores[allowed].max()
-    tied = np.flatnonzero(allowed & (scores >= top - RELATIVE_GAIN * abs(top)))
+    tied = np.flatnonzero(allowed)
+    tied = tied[_among_best(scores[tied])]
     if len(tied) == 1:
         return int(tied[0])
     secondary = tiebreaks_of(tied)
-    return int(tied[0] if secondary is None else tied[secondary.argmax()])
+    return int(tied[0] if secondary is None else tied[_among_best(secondary)][0])
+
+
+def _among_best(scores: np.ndarray) -> np.ndarray:
+    """Which scores are the best one, but for rounding; shape (n_scores,), dtype bool."""
+    top = scores.max()
+    return scores >= (top - RELATIVE_GAIN * abs(top) if np.isfinite(top) else top)

@@ -15,6 +15,14 @@ from .base import Problem
 # A swap or a tie must differ by more than rounding to count.
 RELATIVE_GAIN = 1e-12
 
+# A start that is far from good needs many swaps, most of them near where the last one was: after so
+# many only the next few members are looked at first.
+_MANY = 4
+_AHEAD = 32
+
+# Positions of who leaves, who comes, and the scores of that.
+Swaps = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 def swap(
     problem: Problem,
@@ -60,21 +68,26 @@ def swap(
         cost = spent - problem.costs[leaves] + problem.costs[comes]
         return cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost)
 
+    def within_budget(swaps: Swaps) -> Swaps:
+        positions, comes, scores = swaps
+        within = affordable(np.array(objective.selected)[positions], comes)
+        return positions[within], comes[within], scores[within]
+
     while made < limit and objective.selected:
         current = objective.score()
         enough = current + RELATIVE_GAIN * abs(current)
-        better = objective.better_swaps(outside, enough)
-        if better is None:
-            if exchanges == "auto":
-                return made
-            better = _next_better_swaps(objective, outside, position, enough, affordable)
+        better = _ahead(objective, outside, position, enough) if made >= _MANY else None
+        better = None if better is None else within_budget(better)
+        if better is None or len(better[0]) == 0:
+            better = objective.better_swaps(outside, enough)
+            if better is None:
+                if exchanges == "auto":
+                    return made
+                better = _next_better_swaps(objective, outside, position, enough, affordable)
+            better = within_budget(better)
         positions, comes, scores = better
         if len(positions) == 0:
             return made
-        within = affordable(np.array(objective.selected)[positions], comes)
-        if not within.any():
-            return made
-        positions, comes, scores = positions[within], comes[within], scores[within]
         # The first that can be improved on, from where the last one was, and the best for it.
         best = np.lexsort((-scores, (positions - position) % len(objective.selected)))[0]
         position = int(positions[best])
@@ -88,13 +101,22 @@ def swap(
     return made
 
 
+def _ahead(objective: Objective, entering: np.ndarray, start: int, enough: float) -> Swaps | None:
+    """Better swaps of the few members from ``start`` on, where looking is cheap."""
+    scores = objective.swaps(slice(start, start + _AHEAD))
+    if scores is None:
+        return None
+    positions, comes = (entering & (scores > enough)).nonzero()
+    return start + positions, comes, scores[positions, comes]
+
+
 def _next_better_swaps(
     objective: Objective,
     entering: np.ndarray,
     start: int,
     enough: float,
     affordable: Callable[[Any, np.ndarray], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Swaps:
     """Better swaps of the first member, from ``start`` on and around, that has any."""
     everyone = np.arange(len(objective.selected))
     for position in np.roll(everyone, -start).tolist():

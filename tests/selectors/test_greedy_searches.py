@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ensprune import EnsemblePruner
 from ensprune.objectives.squared import SquaredError
 from ensprune.selectors import GreedySelector
 from ensprune.selectors.exchange import swap
+from ensprune.selectors.forward import argbest
 
 from ..families import FAMILIES, fitted
 from .test_greedy import problem_of, random_problem
@@ -65,6 +67,22 @@ def test_on_squared_error_a_step_looks_at_no_sample():
     assert swap(problem, objective, chosen) > 0
 
 
+# --- ties ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("infinite", [-np.inf, np.inf])
+def test_rounding_decides_no_tie(infinite):
+    everyone = np.ones(4, dtype=bool)
+    scores = np.array([0.5, 0.7, 0.7 + 1e-16, 0.7])
+    secondary = np.array([9.0, 0.1, 0.3, 0.3 + 1e-16])
+    assert argbest(scores, lambda tied: secondary[tied], everyone) == 2
+    assert argbest(scores, lambda tied: None, everyone) == 1
+    scores[1:3] = infinite
+    expected = 3 if infinite < 0 else 2
+    assert argbest(scores, lambda tied: secondary[tied], everyone) == expected
+    assert argbest(np.full(4, infinite), lambda tied: np.full(4, infinite), everyone) == 0
+
+
 # --- swaps --------------------------------------------------------------------------------------
 
 
@@ -96,6 +114,68 @@ def test_an_objective_without_a_closed_form_is_swapped_too(scoring):
         other = list(final.indices)
         other[position] = new
         assert problem.evaluate(other) <= final.objective + 1e-6
+
+
+def naive_swaps(problem, selected):
+    """Where the search ends, by computing one swap after the other."""
+    weights = problem.combiner.member_weights
+
+    def loss(members):
+        mean = np.average(problem.outputs[members, 0], axis=0, weights=weights[members])
+        return np.mean((mean - problem.y) ** 2)
+
+    selected, position, misses = list(selected), 0, 0
+    spent = problem.costs[selected].sum()
+    while misses < len(selected):
+        position %= len(selected)
+        old = selected[position]
+        others = [t for t in selected if t != old]
+        fit = [
+            t
+            for t in range(problem.n_members)
+            if t not in selected and problem.fits(spent - problem.costs[old] + problem.costs[t])
+        ]
+        losses = {t: loss([*others, t]) for t in fit}
+        if losses and min(losses.values()) < loss(selected) * (1 - 1e-9):
+            new = min(losses, key=losses.get)
+            selected = [*others, new]
+            spent += problem.costs[new] - problem.costs[old]
+            misses = 0
+        else:
+            position, misses = position + 1, misses + 1
+    return selected
+
+
+@pytest.mark.parametrize("unlike", [False, True])
+@pytest.mark.parametrize("dear", [False, True])
+def test_many_swaps_are_made_as_one_by_one(unlike, dear):
+    rng = np.random.default_rng(5)
+    costs = rng.uniform(1, 3, 80) if dear else np.ones(80)
+    start = rng.permutation(80)[:40]
+    problem = noise(2, n_members=80, n_samples=20, costs=costs, budget=costs[start].sum())
+    if unlike:
+        combiner = replace(problem.combiner, weights=rng.uniform(0.5, 2, 80))
+        problem = replace(problem, combiner=combiner)
+    objective = problem.start()
+    for t in start:
+        objective.add(t)
+    assert swap(problem, objective, np.isin(np.arange(80), start)) > 10
+    assert objective.selected == naive_swaps(problem, start)
+
+
+def test_where_many_swaps_help_few_members_are_looked_at_for_each(monkeypatch):
+    looks = []
+    better_swaps = SquaredError.better_swaps
+    monkeypatch.setattr(
+        SquaredError, "better_swaps", lambda *args: looks.append(1) or better_swaps(*args)
+    )
+    problem = noise(n_members=300, n_samples=50, budget=100)
+    objective = problem.start()
+    for t in range(100):
+        objective.add(t)
+    made = swap(problem, objective, np.arange(300) < 100)
+    assert made > 40
+    assert len(looks) < made / 2
 
 
 # --- sorted start -------------------------------------------------------------------------------

@@ -216,6 +216,15 @@ def test_a_rare_category_may_be_missing_from_the_rows_that_steps_are_fitted_to()
     assert columns.transformers[0][1].handle_unknown == "error"
 
 
+def test_a_frozen_encoder_is_left_as_it_was():
+    X, y = noise(0, 120)
+    X = (3 * X).round()
+    encoder = OneHotEncoder().fit(X)
+    forest = make_pipeline(FrozenEstimator(encoder), RandomForestRegressor(10, random_state=0))
+    refine_leaves(forest.fit(X, y), X, y, validation="oob", random_state=0)
+    assert encoder.handle_unknown == "error"
+
+
 def test_steps_that_fail_without_a_fold_say_so():
     X, y = noise(0, 40)
     forest = make_pipeline(

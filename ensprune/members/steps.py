@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
@@ -58,8 +59,11 @@ def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple
     unseeded = [name for name, value in params.items() if _is_seed(name) and value is None]
     # A fold is of no use to anybody's cache.
     steps.set_params(memory=None, **dict.fromkeys(unseeded, random_state))
+    # clone hands on what is frozen: it is the caller's.
+    frozen = [step.estimator for step in params.values() if isinstance(step, FrozenEstimator)]
     for step in params.values():
-        _forgive_unknown(step)
+        if not any(step is one for one in frozen):
+            _forgive_unknown(step)
     try:
         return steps, steps.fit_transform(X, y)
     except ValueError as error:

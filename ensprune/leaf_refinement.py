@@ -411,15 +411,25 @@ def _opinion(members: Any, teacher: Any, X: Any, seen: bool, n_jobs: int | None)
     if teacher is None and not seen:
         return None
     speaker = members if teacher is None else _opened(teacher, members)
-    if not seen:
-        return Opinion.of(speaker.bind(X), speaker.outputs(X, n_jobs), None)
-    opinion = InClassesOf(speaker, members.combiner).opinion(X, n_jobs)
-    if opinion is None and teacher is not None:
+    if seen:
+        opinion = InClassesOf(speaker, members.combiner).opinion(X, n_jobs)
+    else:
+        opinion = Opinion.of(speaker.bind(X), speaker.outputs(X, n_jobs), None)
+    if opinion is not None:
+        return replace(opinion, mean=_of_classes(opinion.mean, members.n_outputs))
+    if seen and teacher is not None:
         raise ValueError(
             f"teacher={type(teacher).__name__} has seen all of the rows; give one that leaves some "
             "out of each member's bag, or rows that neither was trained on, validation='auto'"
         )
-    return opinion
+    return None
+
+
+def _of_classes(mean: np.ndarray, n_outputs: int) -> np.ndarray:
+    """Probabilities of both of two classes, or of the second only, as boosting has it."""
+    if len(mean) == n_outputs:
+        return mean
+    return mean[1:] if n_outputs == 1 else np.concatenate([1.0 - mean, mean])
 
 
 def _opened(teacher: Any, members: Any) -> Any:

@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     ExtraTreesClassifier,
+    GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -407,6 +408,26 @@ def test_the_ensemble_it_was_cut_from_teaches(monkeypatch, classify, validation)
         return ((getattr(refined, said)(X[400:]) - getattr(full, said)(X[400:])) ** 2).mean()
 
     assert far(teacher=full) < 0.95 * far()
+
+
+@pytest.mark.parametrize("family", [RandomForestClassifier, GradientBoostingClassifier])
+def test_forests_and_boosting_teach_each_other_of_two_classes(monkeypatch, family):
+    monkeypatch.setattr(leaf_refinement, "choose", lambda *_: (Strength(1e-3, trust=1.0), 0.0, 0.0))
+    X, y = make_regression(600, 5, noise=20.0, random_state=0)
+    y = y > 0
+    model = family(n_estimators=10, random_state=0).fit(X[:200], y[:200])
+    teachers = [
+        RandomForestClassifier(60, random_state=1).fit(X[:200], y[:200]),
+        GradientBoostingClassifier(random_state=1).fit(X[:200], y[:200]),
+    ]
+    for teacher in teachers:
+        said = teacher.predict_proba(X[200:])
+        # Only the teacher is listened to, whatever the labels are.
+        refined = refine_leaves(model, X[200:], ~y[200:], teacher=teacher, random_state=0)
+        before, after = (
+            ((one.predict_proba(X[200:]) - said) ** 2).mean() for one in (model, refined)
+        )
+        assert after < 0.7 * before
 
 
 def test_compacted_trees_are_judged_by_trees_as_small(monkeypatch):

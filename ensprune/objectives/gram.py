@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..storage import blocks_of
 from .residuals import Residuals
 
 # So few members that the whole matrix costs little more than reading them: computed at once.
@@ -26,6 +27,9 @@ _MORE_ROWS = 0.25
 
 # Above this share of the rows the rest is computed at one go, half of which is known by symmetry.
 _WORTH_ALL = 0.35
+
+# Copied at a time of rows that are looked through.
+_COPIED_BYTES = 1 << 20
 
 
 class Gram:
@@ -85,12 +89,15 @@ class Gram:
 
     def largest(self, members: np.ndarray) -> np.ndarray:
         """Of known rows, the largest product with another member, shape (len(members),)."""
-        count = len(self._largest)
-        if count < len(self._held):
-            rows = self._held[count:].copy()
-            owners = np.argsort(self._place)[-len(rows) :]
-            rows[np.arange(len(rows)), owners] = -np.inf
-            self._largest = np.concatenate([self._largest, rows.max(axis=1)])
+        count, held = len(self._largest), len(self._held)
+        if count < held:
+            owners = np.argsort(self._place)[len(self._place) - held :]
+            parts = [self._largest]
+            for new in blocks_of(held - count, self._held[:1].nbytes, _COPIED_BYTES):
+                rows, own = self._held[count:][new].copy(), owners[count:][new]
+                rows[np.arange(len(rows)), own] = -np.inf
+                parts.append(rows.max(axis=1))
+            self._largest = np.concatenate(parts)
         return self._largest[self._place[members]]
 
     def whole(self) -> np.ndarray:

@@ -231,3 +231,18 @@ def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         _ = products.diagonal
     assert len(begun) < 200
+
+
+def test_the_largest_product_with_another_is_that_of_the_rows_so_far(few_rows, monkeypatch):
+    monkeypatch.setattr(gram, "_COPIED_BYTES", 1000)  # three rows of 40
+    outputs, y, combiner, _ = simulated(0, None)
+    target, weight = squared_target(y, combiner), np.full(len(y), 1 / len(y))
+    alone = ResidualGram(outputs, target, weight).whole().copy()
+    np.fill_diagonal(alone, -np.inf)
+    products = ResidualGram(outputs, target, weight)
+    asked = np.array([7, 31, 2, 19, 38])
+    for some in (asked[:1], asked[:4], asked):
+        products.rows(some)
+        np.testing.assert_allclose(products.largest(some), alone[some].max(axis=1), rtol=1e-12)
+    products.whole()
+    np.testing.assert_allclose(products.largest(asked), alone[asked].max(axis=1), rtol=1e-12)

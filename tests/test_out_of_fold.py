@@ -156,6 +156,14 @@ def test_a_fitted_model_and_its_training_rows():
     assert len(prune(stacking, X, y, target_size=2, validation="oob").estimators_) == 2
 
 
+def test_folds_that_name_other_rows_are_told():
+    X, y = data("regression")
+    folds = list(KFold(3).split(X))
+    frozen = FrozenEstimator(stack("regression", cv=folds).fit(X, y))
+    with pytest.raises(ValueError, match="do not leave out each of the 100 rows given once"):
+        EnsemblePruner(frozen, target_size=2, validation="oob").fit(X[:100], y[:100])
+
+
 @pytest.mark.parametrize("passthrough", [False, True])
 def test_blocks_of_rows_and_halves_that_certify(passthrough, monkeypatch):
     X, y = data("multiclass")

@@ -286,6 +286,11 @@ class StackingMembers(Members):
         sample_weight : ndarray of shape (n_samples,), default=None
             What the stacking model was fitted on. Base learners are cross-fitted on it again
             with its own ``cv``, as its ``fit`` did; with ``cv="prefit"`` they just predict.
+
+        Raises
+        ------
+        ValueError
+            If ``cv`` names other rows by number, or ``y`` lacks a class.
         """
         stacking = self.estimator
         if stacking.cv == "prefit":
@@ -295,7 +300,14 @@ class StackingMembers(Members):
         cv = check_cv(stacking.cv, y=labels, classifier=is_classifier(stacking))
         # Every base learner must see the same folds: they are drawn once.
         folds = list(copy.deepcopy(cv).split(X, labels))
-        fold_of = np.empty(_num_samples(X), dtype=np.intp)
+        n_samples = _num_samples(X)
+        left_out = np.sort(np.concatenate([rows for _, rows in folds]))
+        if not np.array_equal(left_out, np.arange(n_samples)):
+            raise ValueError(
+                f"the folds of {type(stacking).__name__}'s cv do not leave out each of the "
+                f"{n_samples} rows given once; give the rows it was trained on"
+            )
+        fold_of = np.empty(n_samples, dtype=np.intp)
         for fold, (_, rows) in enumerate(folds):
             fold_of[rows] = fold
         self._cross_fit = partial(self._cross_fitted, X, labels, sample_weight)

@@ -100,3 +100,27 @@ def test_only_those_who_tie_are_read(monkeypatch):
     objective.tiebreaks_of(tied)
     assert all(members is tied for members in read)
     assert read
+
+
+def test_where_all_tie_again_and_again_the_outputs_are_read_a_few_times():
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 90)
+    outputs = 0.3 * rng.dirichlet([1, 1, 1], size=(70, 90)).transpose(0, 2, 1)
+    outputs = (outputs + 0.7 * (y == np.arange(3)[:, None])).astype(np.float32)
+    objective, squared = start(outputs.copy(), y), SquaredError()
+    squared.start(outputs, y, objective.combiner)
+    for member in range(6):
+        assert objective.candidates() == pytest.approx(1.0)
+        np.testing.assert_allclose(objective.tiebreaks(), squared.candidates(), rtol=2e-6)
+        objective.add(member)
+        squared.add(member)
+    assert objective.tiebreaks() is not None
+    objective._residuals._outputs[:] = np.nan
+    for drop in (False, True):
+        np.testing.assert_allclose(objective.tiebreaks(drop), squared.candidates(drop), rtol=2e-6)
+    objective.drop(2)
+    squared.drop(2)
+    np.testing.assert_allclose(objective.tiebreaks(), squared.candidates(), rtol=2e-6)
+    objective.clear()
+    squared.clear()
+    np.testing.assert_allclose(objective.tiebreaks(), squared.candidates(), rtol=2e-6)

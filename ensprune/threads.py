@@ -25,7 +25,11 @@ def _controller(n_modules: int) -> ThreadpoolController:
 
 
 def blas_threads() -> int:
-    """How many threads BLAS computes with at present."""
+    """How many threads BLAS computes with, but for limits of our own."""
+    with _lock:
+        if _inside:
+            before = _limits.get_original_num_threads()["blas"]
+            return 1 if before is None else int(before)
     libraries = _controller(len(sys.modules)).select(user_api="blas").info()
     return max((library["num_threads"] for library in libraries), default=1)
 
@@ -33,6 +37,9 @@ def blas_threads() -> int:
 @contextmanager
 def one_blas_thread(needed: bool = True) -> Iterator[None]:
     """While the block runs, BLAS computes in the thread that calls it.
+
+    Threads that BLAS gets back look for work for some milliseconds before they sleep, and keep a
+    core from whoever needs it: loops of short blocks go into one long block.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +16,11 @@ from sklearn.utils import _safe_indexing
 
 from ..combiner import Combiner
 from ..objectives.base import Objective
+from ..objectives.generic import GenericObjective
 from ..path import PathPoint, PruningPath
 from ..progress import SILENT, Progress
 from ..storage import columns_of, members_of
+from ..threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,15 @@ class Selector(BaseEstimator, ABC):
         PruningPath
             At least one point, none above the budget.
         """
+
+
+def short_products(objective: Objective, short: bool = True) -> AbstractContextManager[None]:
+    """One thread for BLAS while a search goes on, whose products are ``short``.
+
+    Scorers of scikit-learn, and final estimators that are fitted for a candidate, may have all; so
+    may what an objective starts with out of bag.
+    """
+    return one_blas_thread(short and not isinstance(objective, GenericObjective))
 
 
 _registry: dict[str, type[Selector] | str] = {}

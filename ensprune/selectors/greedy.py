@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..path import PathPoint, PruningPath, SelectorResult
-from .base import Problem, Selector, register_selector
+from .base import Problem, Selector, register_selector, short_products
 from .baseline import points_in_order
 from .crossfit import Search, most_trusted
 from .exchange import RELATIVE_GAIN, best_of_random_starts
@@ -185,7 +185,8 @@ class GreedySelector(Selector):
             seed = self._seed(problem)
             return bagged(problem, walk, self.bags, float(self.bag_share), seed), True
         everyone = np.ones(problem.n_members, dtype=bool)
-        return walk(problem, problem.start(), everyone), True
+        with short_products(problem.objective, problem.mask is None):
+            return walk(problem, problem.start(), everyone), True
 
     def _with_restarts(self, search: Search, problem: Problem) -> tuple[list[PathPoint], bool]:
         """The end of a search, or a better one from random starts."""
@@ -209,7 +210,10 @@ class GreedySelector(Selector):
         for t in range(problem.n_members):
             objective.add(t)
         points = []
-        with problem.progress.stage("dropping members", problem.n_members) as stage:
+        with (
+            short_products(objective),
+            problem.progress.stage("dropping members", problem.n_members) as stage,
+        ):
             while True:
                 if problem.fits(problem.costs[objective.selected].sum()):
                     points.append(problem.point(objective.selected, objective.score()))

@@ -8,17 +8,21 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, get_scorer
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from ensprune import EnsemblePruner, MLPPruner
+from ensprune import EnsemblePruner, MLPPruner, threads
+from ensprune.members import open_members
 from ensprune.mlp import obs_prune
+from ensprune.objectives import make_objective
+from ensprune.selectors import GreedySelector, Problem
 from ensprune.threads import one_blas_thread, openmp_threads
 
 from .bad_arguments import ENSEMBLES, fitted, network, rows
@@ -114,6 +118,18 @@ def test_calls_side_by_side_do_not_meet(expected):
     assert process_state() == before
 
 
+def problem_of(members, X, y, scoring: str) -> Problem:
+    combiner = members.bind(X)
+    return Problem(
+        outputs=members.outputs(X),
+        y=y,
+        combiner=combiner,
+        objective=make_objective(get_scorer(scoring), combiner),
+        costs=np.ones(members.n_members),
+        budget=4.0,
+    )
+
+
 class _Watching(BaseEstimator):
     """A scorer that remembers how many threads BLAS had while it ran."""
 
@@ -125,8 +141,8 @@ class _Watching(BaseEstimator):
         return accuracy_score(y, estimator.predict(X))
 
 
-@pytest.mark.parametrize(("n_jobs", "threads"), [(2, {1}), (1, {2})])
-def test_workers_do_not_crowd_each_other_out(n_jobs, threads):
+@pytest.mark.parametrize(("n_jobs", "expected"), [(2, {1}), (1, {2})])
+def test_workers_do_not_crowd_each_other_out(n_jobs, expected):
     X, y = rows("binary")
     watching = _Watching()
     with threadpool_limits(2, user_api="blas"):
@@ -135,7 +151,7 @@ def test_workers_do_not_crowd_each_other_out(n_jobs, threads):
         )
         pruner.fit(X, y)
         candidates = watching.seen[: 4 * len(blas_threads())]
-        assert set(candidates) == threads
+        assert set(candidates) == expected
         obs_prune(np.eye(4), np.eye(4), 2, n_jobs=2)
         assert set(blas_threads()) == {2}
 
@@ -149,6 +165,35 @@ def test_limits_that_overlap_leave_what_was_before():
         assert set(blas_threads()) == {1}
         second.__exit__(None, None, None)
         assert set(blas_threads()) == {2}
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc", "neg_brier_score"])
+@pytest.mark.parametrize("options", [{}, {"direction": "backward"}, {"starts": 3}])
+def test_a_search_takes_threads_from_blas_once(scoring, options, monkeypatch):
+    # BLAS's threads spin when they get back what they had: step after step they would crowd out ours.
+    X, y = rows("binary")
+    limits = []
+    find = threads._controller
+
+    def watched(n_modules):
+        return SimpleNamespace(
+            limit=lambda **how: limits.append(how) or find(n_modules).limit(**how),
+            select=find(n_modules).select,
+        )
+
+    monkeypatch.setattr(threads, "_controller", watched)
+    problem = problem_of(open_members(fitted("forest")), X, y, scoring)
+    with threadpool_limits(2, user_api="blas"):
+        path = GreedySelector(**options).select(problem)
+        assert set(blas_threads()) == {2}
+    n_starts = 2 if scoring == "neg_brier_score" else 1  # what it starts with is a limit of its own
+    assert len(path) > 2
+    assert 1 <= len(limits) <= n_starts + len(options)
+
+
+def test_what_blas_has_is_told_through_limits_of_our_own():
+    with threadpool_limits(2, user_api="blas"), one_blas_thread():
+        assert threads.blas_threads() == 2
 
 
 def openmp() -> set[int]:

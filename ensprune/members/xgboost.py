@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather
 from .refittable import HasLeaves, refuse_constraints
 from .xgboost_link import link_of, missing_row, refuse_other_losses
-from .xgboost_margins import as_dense, can_read, margins, side_by_side
+from .xgboost_margins import as_dense, can_read, margins
 from .xgboost_model import (
     Layout,
     cut,
@@ -35,12 +34,7 @@ from .xgboost_model import (
     trees_of,
     with_leaf_values,
 )
-
-# Rows predicted at once: a call costs the time of some 100 rows, too many values leave the cache.
-_ROWS = 2048
-_VALUES = 2**20
-_HUGE_PAGE = 2**21  # bytes
-_BLOCK = 128  # rows turned samples-last at once, which is faster than a whole transposition
+from .xgboost_reading import ROWS, Piece, n_pieces, pieces_of, read_pieces
 
 
 class XGBoostMembers(Members, HasLeaves):
@@ -72,7 +66,7 @@ class XGBoostMembers(Members, HasLeaves):
         self._booster: xgboost.Booster = booster
         self._layout: Layout = layout
         self._missing = np.nan if raw else estimator.missing
-        self._leaves: tuple[tuple[int, ...] | None, xgboost.Booster] | None = None
+        self._kept: tuple[Any, list[Piece]] | None = None
         self._link = link_of(estimator, booster, layout)
 
     @property
@@ -139,51 +133,35 @@ class XGBoostMembers(Members, HasLeaves):
             If a ``DMatrix`` has a base margin.
         """
         layout = self._layout
-        n_members = self.n_members if indices is None else len(indices)
-        model = self._leaf_booster(indices)
-        X, n_samples = self._rows(X)
-        shape = (n_members, layout.n_outputs, n_samples)
-        result: np.ndarray = np.empty(shape, dtype=dtype)
-        arranged = (1, layout.n_outputs, n_members)  # rounds, outputs, parallel trees
-        if not layout.is_forest:
-            arranged = (n_members, layout.n_outputs, layout.n_parallel)
-
-        def fill(rows: slice) -> None:
-            leaves = self._margin(model, X, rows).reshape(-1, *arranged)
-            block = result[:, :, rows]
-            for start in range(0, len(leaves), _BLOCK):
-                some = slice(start, start + _BLOCK)
-                target = block[:, :, some]
-                if layout.is_forest:
-                    target[...] = leaves[some, 0].transpose(2, 1, 0)
-                    target *= layout.n_parallel
-                    continue
-                target[...] = leaves[some, :, :, 0].transpose(1, 2, 0)
-                for tree in range(1, layout.n_parallel):
-                    target += leaves[some, :, :, tree].transpose(1, 2, 0)
-
-        threads = self._layout.runtime["nthread"] if n_jobs is None else n_jobs
+        threads = layout.runtime["nthread"] if n_jobs is None else n_jobs
         threads = effective_n_jobs(threads or -1)
-        most = max(_BLOCK, min(_ROWS, _VALUES // prod(arranged)))
-        turns = max(1, -(-n_samples // (most * threads)))  # equal shares for all threads
-        size = max(_BLOCK, -(-n_samples // (turns * threads)))
-        batches = list(gen_batches(n_samples, size)) if n_samples else []
-        # Threads that are the first to write to the same huge page would each make one.
-        result.reshape(-1)[:: _HUGE_PAGE // result.itemsize] = 0
-        side_by_side(fill, batches, min(threads, len(batches)))
-        return result
+        pieces = self._pieces(indices, threads)
+        rows, n_samples = self._rows(X)
+        n_members = self.n_members if indices is None else len(indices)
+        return read_pieces(
+            pieces,
+            layout,
+            lambda booster, some: self._margin(booster, rows, some),
+            (n_members, layout.n_outputs, n_samples),
+            dtype,
+            threads,
+        )
 
-    def _leaf_booster(self, indices: Indices | None) -> xgboost.Booster:
-        """The booster that predicts leaf values of these members; the last one is kept."""
-        key = None if indices is None else tuple(int(i) for i in indices)
-        if self._leaves is None or self._leaves[0] != key:
-            layout = self._layout
-            if key is None:
-                self._leaves = key, leaf_booster(self._booster, layout)
+    def _pieces(self, indices: Indices | None, threads: int) -> list[Piece]:
+        """What reads these members; the last ones are kept."""
+        count, chosen = 1, None
+        if indices is None:
+            count = n_pieces(self._layout, self._booster.num_features(), threads)
+        else:
+            chosen = tuple(int(i) for i in indices)
+        if self._kept is None or self._kept[0] != (count, chosen):
+            if chosen is None:
+                pieces = pieces_of(self._booster, self._layout, count)
             else:
-                chosen = np.asarray(key, dtype=np.intp)
-                self._leaves = key, leaf_booster(*self._cut(chosen, None))
-        return self._leaves[1]
+                model = leaf_booster(*self._cut(np.asarray(chosen, dtype=np.intp), None))
+                pieces = [Piece(slice(None), model)]
+            self._kept = (count, chosen), pieces
+        return self._kept[1]
 
     def _rows(self, X: Any) -> tuple[Any, int]:
         """Rows in a form that can be sliced, where there is one, and their number."""
@@ -354,10 +332,10 @@ class XGBoostMembers(Members, HasLeaves):
         # there, small enough for float32.
         counts = [len(tree.leaves) for tree in self._nodes]
         model = with_leaf_values(self._model, [np.arange(count) for count in counts])
-        numbered = XGBoostMembers(load(model, self._layout.runtime))._leaf_booster(None)
+        numbered = XGBoostMembers(load(model, self._layout.runtime))._pieces(None, 1)[0].booster
         X, n_samples = self._rows(X)
         result: np.ndarray = np.empty((n_samples, len(counts)), dtype=np.int32)
-        for rows in gen_batches(n_samples, _ROWS) if n_samples else ():
+        for rows in gen_batches(n_samples, ROWS) if n_samples else ():
             result[rows] = np.rint(self._margin(numbered, X, rows))
         first = np.cumsum([0, *counts[:-1]])
         return result + first.astype(np.int32)

@@ -109,34 +109,39 @@ def margins(booster: xgboost.Booster, X: np.ndarray, missing: float) -> np.ndarr
     return np.ctypeslib.as_array(found, tuple(shape[: n_dimensions.value]))
 
 
-def side_by_side(fill: Callable[[slice], None], batches: Sequence[slice], threads: int) -> None:
-    """Call ``fill`` on each of the batches, in this thread and ``threads - 1`` others.
+def side_by_side(
+    fill: Callable[[Any], None], queues: Sequence[Sequence[Any]], threads: int
+) -> None:
+    """Call ``fill`` on everything in the queues, in this thread and ``threads - 1`` others.
 
-    Single-threaded predictions side by side: turning their result samples-last is then parallel as
-    well, and happens while the result is in cache. This thread takes its share because XGBoost
-    keeps memory for it from one call to the next.
+    Each thread begins with a queue of its own, as far as there are enough, and then helps with the
+    others. Single-threaded predictions side by side: turning their result samples-last is then
+    parallel as well, and happens while the result is in cache. This thread takes its share because
+    XGBoost keeps memory for it from one call to the next.
     """
-    waiting = deque(batches)
+    waiting = [deque(queue) for queue in queues]
 
-    def work() -> None:
-        while True:
-            try:
-                rows = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                fill(rows)
-            except BaseException:  # nobody begins what nobody will see
-                waiting.clear()
-                raise
+    def work(first: int) -> None:
+        for queue in waiting[first:] + waiting[:first]:
+            while True:
+                try:
+                    job = queue.popleft()
+                except IndexError:
+                    break
+                try:
+                    fill(job)
+                except BaseException:  # nobody begins what nobody will see
+                    for left in waiting:
+                        left.clear()
+                    raise
 
     if threads < 2:
-        work()
+        work(0)
         return
     _free_waiting_threads()
     with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
+        others = [pool.submit(work, i % len(waiting)) for i in range(1, threads)]
+        work(0)
     for other in others:
         other.result()
 

@@ -149,11 +149,30 @@ def test_an_error_in_any_thread_is_raised_and_the_rest_is_left(fails_here):
 
     batches = [slice(i, i + 1) for i in range(100)]
     with pytest.raises(RuntimeError, match="these rows"):
-        side_by_side(fill, batches, 2)
+        side_by_side(fill, [batches], 2)
     assert len(done) < 10
     threads = {thread.ident for thread in threading.enumerate()}
-    side_by_side(done.append, batches, 2)
+    side_by_side(done.append, [batches], 2)
     assert {thread.ident for thread in threading.enumerate()} == threads
+
+
+def test_each_thread_begins_with_its_own_and_helps_the_others():
+    here, by_whom = threading.get_ident(), {}
+    both_began = threading.Barrier(2, timeout=30)
+
+    def fill(job):
+        if job in ("a0", "b0"):
+            both_began.wait()
+        if job == "b0":  # until the other thread has helped
+            helped.wait(timeout=30)
+        if job == "b1":
+            helped.set()
+        by_whom[job] = threading.get_ident()
+
+    helped = threading.Event()
+    side_by_side(fill, [["a0", "a1"], ["b0", "b1"]], 2)
+    assert set(by_whom) == {"a0", "a1", "b0", "b1"}
+    assert by_whom["a0"] == by_whom["a1"] == by_whom["b1"] == here != by_whom["b0"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")

@@ -63,9 +63,14 @@ class InClassesOf:
         mine, classes = self._members.combiner.classes, self.combiner.classes
         if classes is None or len(mine) == len(classes):
             return leaves
+        at = class_positions(mine, classes)
         values = np.zeros((leaves.n_leaves, len(classes)))
-        values[:, class_positions(mine, classes)] = leaves.values
-        return replace(leaves, values=values)
+        values[:, at] = leaves.values
+        speaks = leaves.speaks
+        if speaks is not None:
+            speaks = np.zeros(values.shape, dtype=bool)
+            speaks[:, at] = leaves.speaks
+        return replace(leaves, values=values, speaks=speaks)
 
     def bind(self, X: Any) -> Combiner:
         return self.combiner

@@ -38,6 +38,7 @@ class Teacher:
     labels : ndarray of shape (n_samples,)
         Values, or positions of classes.
     weight : ndarray of shape (n_samples,)
+        In any unit.
     classes : ndarray of shape (n_classes,), or None for values
     fold_of : ndarray of shape (n_samples,), dtype int
     seed : int
@@ -60,7 +61,8 @@ class Teacher:
         seed: int,
         n_jobs: int | None = None,
     ):
-        self._given = rows, labels, weight
+        # Boosting takes splits of little weight for none.
+        self._given = rows, labels, weight / weight.mean()
         self._classes, self._seed, self._n_jobs = classes, seed, n_jobs
         self.fold_of = fold_of
         n_folds = int(fold_of.max()) + 1

@@ -176,6 +176,14 @@ def test_weights_of_rows_and_classes_count_with_the_teacher():
     assert course._teacher.apart[1].mean() > 0.4
 
 
+def test_the_unit_of_weights_does_not_matter():
+    X, y = noise(150, classify=True)
+    weight = np.random.default_rng(1).exponential(size=len(y))
+    forest = RandomForestClassifier(20, random_state=0).fit(X, y, sample_weight=weight)
+    found, same = (lesson_of(forest, X, y, unit * weight) for unit in (1.0, 2.0**-12))
+    np.testing.assert_array_equal(found.answers, same.answers)
+
+
 def test_what_boosting_knows_better_is_learnt():
     X, y = make_friedman1(900, noise=1.0, random_state=0)
     forest = RandomForestRegressor(60, random_state=0).fit(X[:400], y[:400])

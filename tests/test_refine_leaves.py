@@ -33,6 +33,7 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     TargetEncoder,
 )
+from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBRegressor
 
 from ensprune import EnsemblePruner, compact, leaf_refinement, prune, refine_leaves
@@ -363,13 +364,21 @@ def test_pipelines_and_class_names_survive():
     assert set(refined.predict(X)) <= set(pipeline.classes_)
 
 
-def test_a_class_of_one_row_may_be_missing_from_a_fold():
-    X, y = data("binary")
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        RandomForestClassifier(6, bootstrap=False, max_features=2, random_state=0),
+        BaggingClassifier(DecisionTreeClassifier(), 6, max_samples=12, random_state=0),
+    ],
+)
+def test_a_class_of_one_row_may_be_missing_from_a_fold(ensemble):
+    X, y = data("multiclass")
     y = y.copy()
     y[0] = "oak"
-    forest = RandomForestClassifier(6, bootstrap=False, max_features=2, random_state=0).fit(X, y)
-    refined = refine_leaves(forest, X, y, validation="oob", random_state=0)
-    np.testing.assert_array_equal(refined.classes_, forest.classes_)
+    ensemble = clone(ensemble).fit(X, y)
+    refined = refine_leaves(ensemble, X, y, validation="oob", random_state=0)
+    np.testing.assert_array_equal(refined.classes_, ensemble.classes_)
+    np.testing.assert_allclose(refined.predict_proba(X).sum(axis=1), 1)
 
 
 def test_few_rows_change_nothing():

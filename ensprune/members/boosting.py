@@ -17,9 +17,9 @@ from ..link import Identity, Link, Logistic, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.cart import cut_carts, read_cart
 from .base import Members, open_members, shallow_copy
-from .leaves import Leaves, gather, positions
+from .leaves import Leaves, gather
 from .refittable import HasLeaves, refuse_constraints
-from .trees import leaf_outputs, nodes_of, scaled, with_values
+from .trees import leaf_ids_of, leaf_outputs, nodes_of, scaled, with_values
 
 # One entry per stage, in stage order.
 _PER_STAGE = ("train_score_", "oob_improvement_", "oob_scores_")
@@ -158,14 +158,7 @@ class BoostingMembers(Members, HasLeaves):
         return gather(trees, np.full(len(trees), rate), output)
 
     def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
-        trees = list(self.estimator.estimators_.flat)
-        X = self._validated(X)
-        places = positions([nodes_of(tree) for tree in trees])
-        columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(lambda at, tree: at[tree.tree_.apply(X)])(at, tree)
-            for at, tree in zip(places, trees, strict=True)
-        )
-        return np.stack(columns, axis=1)
+        return leaf_ids_of(list(self.estimator.estimators_.flat), self._validated(X), n_jobs)
 
     def with_leaf_values(self, values: np.ndarray) -> Any:
         tree_of = self.leaves().tree

@@ -19,11 +19,11 @@ from ..trees import Tree
 from ..trees.cart import read_cart
 from .average import STALE, AverageMembers
 from .base import open_members, shallow_copy
-from .leaves import Leaves, gather, positions
+from .leaves import Leaves, gather
 from .refittable import HasLeaves, refuse_constraints
 from .sampling import N_ASKED, refuse_other_rows, unseen_rows
 from .several import several_targets
-from .trees import leaf_outputs, nodes_of, own_scales, weighed, with_values
+from .trees import leaf_ids_of, leaf_outputs, nodes_of, own_scales, weighed, with_values
 
 
 class ForestMembers(AverageMembers, HasLeaves):
@@ -92,14 +92,8 @@ class ForestMembers(AverageMembers, HasLeaves):
         return gather(nodes, np.full(len(nodes), 1.0 / len(nodes)))
 
     def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
-        trees = self.estimator.estimators_
         X = self.estimator._validate_X_predict(X)
-        places = positions([nodes_of(tree) for tree in trees])
-        columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(lambda at, tree: at[tree.tree_.apply(X)])(at, tree)
-            for at, tree in zip(places, trees, strict=True)
-        )
-        return np.stack(columns, axis=1)
+        return leaf_ids_of(self.estimator.estimators_, X, n_jobs)
 
     def with_leaf_values(self, values: np.ndarray) -> Any:
         tree_of = self.leaves().tree

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
-from .leaves import TreeNodes
+from .leaves import TreeNodes, positions
 
 # Up to this many classes a gather per class over a contiguous row of leaf values is faster than
 # gathering whole leaf rows that must be transposed afterwards (measured crossover: about 10).
@@ -111,6 +112,19 @@ def nodes_of(tree: Any) -> TreeNodes:
         inner.value[:, 0, :],
         inner.weighted_n_node_samples,
     )
+
+
+def leaf_ids_of(trees: Sequence[Any], X: Any, n_jobs: int | None) -> np.ndarray:
+    """Which of all trees' leaves rows fall into, shape (n_samples, n_trees), dtype int32.
+
+    ``X`` is validated already; leaves are numbered tree by tree.
+    """
+    places = positions([nodes_of(tree) for tree in trees])
+    columns = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(lambda at, tree: at[tree.tree_.apply(X)])(at, tree)
+        for at, tree in zip(places, trees, strict=True)
+    )
+    return np.stack(columns, axis=1)
 
 
 def with_values(tree: Any, values: np.ndarray) -> Any:

@@ -6,11 +6,13 @@ lines drawn at random. ``ENSPRUNE_INTERRUPTS=2000`` draws more.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import multiprocessing
 import os
 import pickle
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -23,10 +25,11 @@ import psutil
 import pytest
 from sklearn.frozen import FrozenEstimator
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from ensprune import MLPPruner, compact, distill, prune, refine_leaves
 from ensprune.selectors import ILPSelector
+from ensprune.threads import one_blas_thread, openmp_threads
 
 from .bad_arguments import fitted, network, rows
 
@@ -176,3 +179,69 @@ def test_an_interrupt_leaves_everything_as_it_was(name, tmp_path, monkeypatch):
         assert left_behind() == as_it_was, at
         assert pickle.dumps(estimator) == original, at
     np.testing.assert_array_equal(work.run(estimator, X, y).predict(X), expected)
+
+
+def limited() -> None:
+    with one_blas_thread(), one_blas_thread(), openmp_threads(1):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_call_leaves_no_limit_behind():
+    # Signals are heeded where a function begins, and where C comes back.
+    seen = at = 0
+
+    def profile(frame, event, argument):
+        nonlocal seen
+        seen += event in ("call", "c_return")
+        if seen == at:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    limited()  # libraries are looked for once
+    libraries, before = ThreadpoolController(), sys.getprofile()
+    with threadpool_limits(2):
+        as_it_was = libraries.info()
+        while seen >= at:  # the last round is not interrupted
+            seen, at = 0, at + 1
+            try:
+                sys.setprofile(profile)
+                limited()
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.setprofile(before)
+            assert libraries.info() == as_it_was, at
+    assert at > 100
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_signals_and_other_threads_leave_no_limit_behind():
+    # Real ones, at moments drawn at random, while another thread comes and goes.
+    def interrupt(*_) -> None:
+        nonlocal armed
+        armed = False
+        raise KeyboardInterrupt
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            limited()
+
+    rng, done = random.Random(0), threading.Event()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    with threadpool_limits(2):
+        as_it_was = threadpool_info()
+        other = threading.Thread(target=come_and_go)
+        other.start()
+        try:
+            for _ in range(2000):
+                armed = True
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 5e-4))
+                    while armed:  # one that falls into the end of a generator is not heard of
+                        limited()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            done.set()
+            other.join()
+        assert threadpool_info() == as_it_was

@@ -167,6 +167,31 @@ def test_limits_that_overlap_leave_what_was_before():
         assert set(blas_threads()) == {2}
 
 
+def test_the_thread_that_comes_first_may_go_first():
+    # Where only one thread may set BLAS's threads, it must not be one that has no more to do.
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(1) as pool:
+        first, second = one_blas_thread(), one_blas_thread()
+        pool.submit(first.__enter__).result()
+        second.__enter__()
+        pool.submit(first.__exit__, None, None, None).result()
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert set(blas_threads()) == {2}
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        with threadpool_limits(3, user_api="blas"):
+            assert set(blas_threads()) == {3}
+
+
+def test_a_block_that_nobody_leaves_ends_when_it_is_forgotten():
+    with threadpool_limits(2, user_api="blas"):
+        block = one_blas_thread()
+        block.__enter__()
+        assert set(blas_threads()) == {1}
+        del block
+        assert set(blas_threads()) == {2}
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc", "neg_brier_score"])
 @pytest.mark.parametrize("options", [{}, {"direction": "backward"}, {"starts": 3}])
 def test_a_search_takes_threads_from_blas_once(scoring, options, monkeypatch):

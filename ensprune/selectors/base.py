@@ -194,13 +194,14 @@ class Selector(BaseEstimator, ABC):
         """
 
 
-def short_products(objective: Objective, short: bool = True) -> AbstractContextManager[None]:
-    """One thread for BLAS while a search goes on, whose products are ``short``.
+def short_products(problem: Problem) -> AbstractContextManager[None]:
+    """One thread for BLAS while a search goes on, where its products are short.
 
     Scorers of scikit-learn, and final estimators that are fitted for a candidate, may have all; so
-    may what an objective starts with out of bag.
+    may what an objective starts with out of bag, after which there are no products.
     """
-    return one_blas_thread(short and not isinstance(objective, GenericObjective))
+    generic = isinstance(problem.objective, GenericObjective)
+    return one_blas_thread(problem.mask is None and not generic)
 
 
 _registry: dict[str, type[Selector] | str] = {}

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from ..objectives.base import Objective
 from ..path import PathPoint
-from .base import Problem, short_products
+from .base import Problem
 
 # A swap or a tie must differ by more than rounding to count.
 RELATIVE_GAIN = 1e-12
@@ -160,20 +160,19 @@ def best_of_random_starts(
     objective = problem.start()
     limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
     best: PathPoint | None = None
-    with short_products(objective):
-        for _ in range(starts):
-            for t in list(objective.selected):
-                objective.drop(t)
-            chosen = np.zeros(problem.n_members, dtype=bool)
-            spent = 0.0
-            for t in rng.permutation(problem.n_members):
-                if problem.fits(spent + problem.costs[t]):
-                    objective.add(int(t))
-                    chosen[t] = True
-                    spent += problem.costs[t]
-            swap(problem, objective, chosen, limit)
-            score = objective.score()
-            if best is None or score > best.objective or np.isnan(best.objective):
-                best = problem.point(objective.selected, score)
+    for _ in range(starts):
+        for t in list(objective.selected):
+            objective.drop(t)
+        chosen = np.zeros(problem.n_members, dtype=bool)
+        spent = 0.0
+        for t in rng.permutation(problem.n_members):
+            if problem.fits(spent + problem.costs[t]):
+                objective.add(int(t))
+                chosen[t] = True
+                spent += problem.costs[t]
+        swap(problem, objective, chosen, limit)
+        score = objective.score()
+        if best is None or score > best.objective or np.isnan(best.objective):
+            best = problem.point(objective.selected, score)
     assert best is not None
     return best

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..objectives.base import Objective
 from ..path import PathPoint
-from .base import Problem, short_products
+from .base import Problem
 from .exchange import RELATIVE_GAIN, swap
 
 # Draws per distinct member at most, with replacement.
@@ -61,11 +61,7 @@ class Walk:
         points: list[PathPoint] = []
         chosen = np.zeros(problem.n_members, dtype=bool)
         spent = 0.0
-        n_members = problem.most_members()
-        with (
-            short_products(objective),
-            problem.progress.stage("adding members", n_members) as stage,
-        ):
+        with problem.progress.stage("adding members", problem.most_members()) as stage:
             for t in self._first(problem, objective, allowed):
                 objective.add(t)
                 chosen[t] = True

@@ -185,20 +185,21 @@ class GreedySelector(Selector):
             seed = self._seed(problem)
             return bagged(problem, walk, self.bags, float(self.bag_share), seed), True
         everyone = np.ones(problem.n_members, dtype=bool)
-        with short_products(problem.objective, problem.mask is None):
-            return walk(problem, problem.start(), everyone), True
+        return walk(problem, problem.start(), everyone), True
 
     def _with_restarts(self, search: Search, problem: Problem) -> tuple[list[PathPoint], bool]:
         """The end of a search, or a better one from random starts."""
-        points, complete = search(problem)
-        if self.starts > 1:
+        with short_products(problem):
+            points, complete = search(problem)
+            if self.starts == 1:
+                return points, complete
             other = best_of_random_starts(
                 problem, self.starts - 1, self.exchanges, self._seed(problem)
             )
-            end = points[-1].objective
-            if other.objective > end + RELATIVE_GAIN * abs(end):
-                # What is dearer, or as dear as the new end, is none of its predecessors.
-                points = [point for point in points if point.cost < other.cost] + [other]
+        end = points[-1].objective
+        if other.objective > end + RELATIVE_GAIN * abs(end):
+            # What is dearer, or as dear as the new end, is none of its predecessors.
+            points = [point for point in points if point.cost < other.cost] + [other]
         return points, complete
 
     def _seed(self, problem: Problem) -> Any:
@@ -211,7 +212,7 @@ class GreedySelector(Selector):
             objective.add(t)
         points = []
         with (
-            short_products(objective),
+            short_products(problem),
             problem.progress.stage("dropping members", problem.n_members) as stage,
         ):
             while True:

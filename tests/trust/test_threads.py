@@ -193,7 +193,7 @@ def test_a_block_that_nobody_leaves_ends_when_it_is_forgotten():
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc", "neg_brier_score"])
-@pytest.mark.parametrize("options", [{}, {"direction": "backward"}, {"starts": 3}])
+@pytest.mark.parametrize("options", [{}, {"direction": "backward"}, {"starts": 3}, {"bags": 3}])
 def test_a_search_takes_threads_from_blas_once(scoring, options, monkeypatch):
     # BLAS's threads spin when they get back what they had: step after step they would crowd out ours.
     X, y = rows("binary")

@@ -108,7 +108,8 @@ class Judging:
             )
         members = members_of(self.estimator.estimator, self.deep)
         if self.validation == "oob":
-            members.set_training_data(*rows)
+            if members.needs_training_data:
+                members.set_training_data(*rows)
             return self._required(self._unseen(members, rows), members)
         if members.needs_training_data:
             # Cuts refit something: on one half of the rows, so that the other half can judge.

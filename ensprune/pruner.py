@@ -427,11 +427,11 @@ default="members"
 
     def _check_parameters(self, y: np.ndarray, judged: np.ndarray) -> None:
         """What can be told before anything is fitted to ``y``, which may take hours."""
-        if not isinstance(self.estimator, FrozenEstimator):
+        frozen = isinstance(self.estimator, FrozenEstimator)
+        if not frozen:
             check_target_size(self.target_size)
         if not isinstance(self.cost, str):
             check_cost(self.cost)
-        frozen = isinstance(self.estimator, FrozenEstimator)
         self._check_scoring(judged, getattr(self.estimator, "classes_", None) if frozen else y)
         if self.refine is not None:
             make_refinement(self.refine, self.n_jobs, self.random_state)

@@ -457,7 +457,12 @@ def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any)
     Constructor parameters that are lists or arrays stay shared: nobody writes to them.
     """
     result = copy.copy(estimator)
-    for name in without:
+    # Methods kept as attributes (histogram boosting that stopped early by a scorer has one) are the
+    # original's, which would go on predicting in the place of the copy.
+    bound = [
+        name for name, own in vars(estimator).items() if getattr(own, "__self__", 0) is estimator
+    ]
+    for name in (*without, *bound):
         result.__dict__.pop(name, None)
     for name, value in changed.items():
         setattr(result, name, value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 from families import FAMILIES, data, fitted
+from law import assert_obeys
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -152,6 +154,24 @@ def test_hist_boosting_histories_follow_the_iterations():
     assert cut.n_iter_ == cut.max_iter == 2
     np.testing.assert_array_equal(cut.train_score_, boosting.train_score_[[0, 1, 5]])
     np.testing.assert_array_equal(cut.validation_score_, boosting.validation_score_[[0, 1, 5]])
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_hist_boosting_that_stopped_by_a_scorer(task):
+    # Scikit-learn then leaves the method that predicts among the attributes of the instance.
+    X, y = data(task)
+    boosting = HistGradientBoostingClassifier(
+        max_iter=30, early_stopping=True, scoring="accuracy", n_iter_no_change=5, random_state=0
+    ).fit(X, y)
+    members = open_members(boosting)
+    outputs = members.outputs(X, dtype=np.float64)
+    for kept, weights in (([0], None), ([4, 2], [0.5, 3.0])):
+        cut = members.subset(kept, weights)
+        combiner = members.combiner.take(kept, weights)
+        assert_obeys(cut, combiner, outputs[kept], X, 1e-12)
+        stored = pickle.dumps(cut)
+        assert len(stored) < len(pickle.dumps(boosting))
+        assert_obeys(pickle.loads(stored), combiner, outputs[kept], X, 1e-12)
 
 
 def test_hist_boosting_with_categories_and_missing_values():

@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 from ..codes import one_hot
 from ..combiner import Combiner, Indices
 from ..link import Identity, Link, Probability, Votes
+from .seeds import seeded, unseeded
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,10 @@ class MetaCombiner(Combiner):
         fit_params = (
             {} if training.sample_weight is None else {"sample_weight": training.sample_weight}
         )
-        return clone(self.final).fit(matrix, training.y, **fit_params)
+        # Without a seed the one that is scored and the one that is kept would be two.
+        final = clone(self.final)
+        given_none = dict.fromkeys(unseeded(final))
+        return seeded(final, 0).fit(matrix, training.y, **fit_params).set_params(**given_none)
 
     def _sliced(self, kept: np.ndarray) -> Any:
         computed = isinstance(getattr(type(self.final), "coef_", None), property)  # SVC

@@ -13,6 +13,8 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+from .seeds import seeded
+
 
 def last_step(estimator: Any) -> tuple[str, Any]:
     """The last step through pipelines and searches, and what its fit parameters begin with."""
@@ -56,9 +58,8 @@ def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple
     """
     steps = clone(before)
     params = steps.get_params()
-    unseeded = [name for name, value in params.items() if _is_seed(name) and value is None]
     # A fold is of no use to anybody's cache.
-    steps.set_params(memory=None, **dict.fromkeys(unseeded, random_state))
+    seeded(steps, random_state).set_params(memory=None)
     # clone hands on what is frozen: it is the caller's.
     frozen = [step.estimator for step in params.values() if isinstance(step, FrozenEstimator)]
     for step in params.values():
@@ -71,10 +72,6 @@ def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple
             "refine='leaves' fits the steps of a pipeline anew without a fold of the rows, which "
             f"failed: {error}"
         ) from error
-
-
-def _is_seed(name: str) -> bool:
-    return name.rpartition("__")[2] == "random_state"
 
 
 def _forgive_unknown(step: Any) -> None:

@@ -7,9 +7,13 @@ import pytest
 from families import data
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, StackingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -101,6 +105,22 @@ def test_pruner_refits_and_reports_what_the_pruned_one_scores():
     assert pruner.score_pruned_ == pruner.pruned_estimator_.score(X[160:], y[160:])
     one = pruner.at(1)
     assert one.score(X[160:], y[160:]) == pruner.path_[0].score
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_final_estimator_without_a_seed_is_the_one_that_was_scored(scaled):
+    X, y = data("multiclass")
+    forest = RandomForestClassifier(3, max_depth=3)
+    final = make_pipeline(StandardScaler(), forest) if scaled else forest
+    stacking = StackingClassifier(LEARNERS, final, cv=3).fit(X[:160], y[:160])
+    pruner = EnsemblePruner(FrozenEstimator(stacking), target_size=2, scoring="neg_log_loss")
+    pruner.fit(X[:160], y[:160], X_val=X[160:], y_val=y[160:])
+    small = pruner.pruned_estimator_
+    kept = get_scorer("neg_log_loss")(small, X[160:], y[160:])
+    assert kept == pytest.approx(pruner.score_pruned_, abs=1e-12)
+    np.testing.assert_array_equal(pruner.at(2).predict_proba(X), small.predict_proba(X))
+    for name in ("random_state", "randomforestclassifier__random_state"):
+        assert small.final_estimator_.get_params().get(name) is None
 
 
 def test_frozen_stacking_blends_on_one_half_and_judges_on_the_other():

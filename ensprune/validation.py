@@ -392,10 +392,15 @@ def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Itera
             f"validation={share:g} holds out a share of the rows, but there is only {len(y)} sample; "
             "give at least 2, or X_val and y_val"
         )
+    n_validation = int(np.ceil(share * len(y)))
+    if n_validation == len(y):
+        raise ValueError(
+            f"validation={share:g} holds out all of the {len(y)} rows and leaves none to train on; "
+            f"give at most {1 - 1 / len(y):.3g}, or X_val and y_val"
+        )
     stratify = None
     if classifies:
         _, counts = np.unique(np.asarray(y), return_counts=True)
-        n_validation = int(np.ceil(share * len(y)))
         enough = min(n_validation, len(y) - n_validation) >= len(counts)
         # A class with a single row cannot be on both sides.
         stratify = np.asarray(y) if counts.min() >= 2 and enough else None

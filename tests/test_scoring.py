@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -104,6 +105,21 @@ def test_rows_that_judge_may_lack_a_class(scoring):
     assert given.fit(X, THREE, X_val=X[some], y_val=THREE[some]).n_members_ == 2
     frozen = FrozenEstimator(forest.fit(X, THREE))
     assert EnsemblePruner(frozen, scoring=scoring, target_size=2).fit(X[some], THREE[some])
+
+
+def test_filters_of_warnings_stay_while_labels_are_tried():
+    # They belong to the process: put aside by two threads at once, they may never come back.
+    def metric(true, said):
+        seen.append((list(warnings.filters), true.tolist(), said.tolist()))
+        return 1.0
+
+    metric.__module__ = "sklearn.metrics.of_a_test"
+    seen = []
+    check_scores_labels(make_scorer(metric), "mine", WORDS)
+    (filters, true, said), *others = seen
+    assert filters == list(warnings.filters)
+    assert not others
+    assert set(true) == set(said) == set(WORDS)
 
 
 def test_nothing_is_asked_of_callables_that_may_look_at_anything():

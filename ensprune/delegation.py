@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -105,6 +106,9 @@ class PredictsWithPruned:
 class DelegatesToEnsemble:
     """What only ensembles have, beside :class:`PredictsWithPruned`."""
 
+    # That transform's output can be in a container of scikit-learn's choice.
+    _sklearn_auto_wrap_output_keys: ClassVar[set[str]] = {"transform"}
+
     pruned_estimator_: Any
     fit: Callable[..., Any]
     _of_full: Callable[[str], Any]
@@ -137,7 +141,8 @@ class DelegatesToEnsemble:
         array-like
         """
         check_is_fitted(self, "pruned_estimator_")
-        return self.pruned_estimator_.transform(X)
+        transformed = self.pruned_estimator_.transform(X)
+        return _wrap_data_with_container("transform", transformed, X, self)
 
     @_pruned_has("transform")
     def fit_transform(self, X: Any, y: Any, **fit_params: Any) -> Any:
@@ -155,6 +160,23 @@ class DelegatesToEnsemble:
         array-like
         """
         return self.fit(X, y, **fit_params).transform(X)
+
+    @_pruned_has("transform")
+    def set_output(self, *, transform: str | None = None) -> DelegatesToEnsemble:
+        """Choose the container of what :meth:`transform` returns; the ensemble is not told.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            None leaves it as it is.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # cloned by scikit-learn
+        return self
 
     @_pruned_has("get_feature_names_out")
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -14,7 +14,7 @@ import pytest
 import xgboost
 from families import FAMILIES, Family, data
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -22,14 +22,18 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, make_scorer, mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_info
 from xgboost import XGBClassifier
 
@@ -323,6 +327,25 @@ def test_last_step_of_a_pipeline_with_frames():
     assert pipeline[-1].feature_names_in_.tolist() == frame.columns.tolist()
 
 
+@pytest.mark.parametrize("kind", ["voting", "stacking"])
+def test_output_of_a_transformer_is_in_the_container_asked_for(kind):
+    learners = [("bayes", GaussianNB()), ("stump", DecisionTreeClassifier(max_depth=1))]
+    ensemble = VotingClassifier(learners) if kind == "voting" else StackingClassifier(learners)
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    pruner = EnsemblePruner(ensemble, target_size=1, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), pruner).set_output(transform="pandas")
+    transformed = clone(pipeline).fit(frame, y).transform(frame)
+    fitted = pipeline.fit(frame, y)[-1]
+    pd.testing.assert_frame_equal(pipeline.transform(frame), transformed)
+    assert transformed.columns.tolist() == fitted.get_feature_names_out().tolist()
+    assert transformed.index.equals(frame.index)
+    scaled = pipeline[:-1].transform(frame)
+    np.testing.assert_array_equal(transformed, fitted.pruned_estimator_.transform(scaled))
+    assert isinstance(fitted.pruned_estimator_.transform(scaled), np.ndarray)
+    fitted.set_output(transform="default")
+    assert isinstance(fitted.transform(scaled), np.ndarray)
+
+
 def test_pickled_pruner_still_walks_its_path(digits, forest):
     for family in FAMILIES[::3]:
         X, y = data(family.task, family.integer_labels)
@@ -459,6 +482,11 @@ def test_the_ensemble_given_stays_unfitted(digits):
         ),
         (lambda f: prune(f, np.zeros((3, 64)), [0, 1, 2], scoring="beauty"), ValueError, "beauty"),
         (lambda f: EnsemblePruner(3).fit([[0.0]], [0]), ValueError, "estimator"),
+        (
+            lambda f: EnsemblePruner(f, validation=0.99).fit(np.zeros((3, 2)), [0, 1, 1]),
+            ValueError,
+            r"validation=0.99 holds out all of the 3 rows .* give at most 0.667",
+        ),
     ],
 )
 def test_bad_input_is_named(forest, make, error, message):

@@ -191,6 +191,19 @@ class PruningPath:
         )
         return replace(self, points=points)
 
+    def with_score(self, position: int, score: float) -> PruningPath:
+        """A copy with another score for one point.
+
+        Parameters
+        ----------
+        position : int
+            Of the point.
+        score : float
+        """
+        points = list(self.points)
+        points[position] = replace(points[position], score=score)
+        return replace(self, points=tuple(points))
+
     def with_refined(self, scores: Mapping[int, float]) -> PruningPath:
         """A copy with refined scores for some of the points.
 

@@ -96,6 +96,7 @@ def choose(
         elif enough is not None:
             at = path.points.index(path.keeping(enough, refined=True) or path[at])
     if auditor is None:
+        path = validation.score_cut(path, at)
         return Choice(path, path[at], None, fitted)
 
     path = auditor.validation.score_path(path)
@@ -106,6 +107,7 @@ def choose(
             fitted = None
     else:
         certificate = auditor.bound_of(path[at], fitted)
+    path = auditor.validation.score_cut(path, at)
     if fitted is not None:
         score = auditor.validation.score_full()[0] - certificate.loss
         path = path.with_refined({at: score})

@@ -220,6 +220,27 @@ class Validation:
             [self._score_again(*judged) for judged in self.replays(path.points)]
         )
 
+    def score_cut(self, path: PruningPath, at: int) -> PruningPath:
+        """The path with the score of what is cut at one of its points, answering itself.
+
+        What adds up in single precision, or has weights in its leaves, rounds otherwise than
+        :meth:`score_path` does: where leaves of different trees add up to the same, that decides
+        which samples tie, and so the area under a curve.
+
+        Parameters
+        ----------
+        path : PruningPath
+        at : int
+            The position of the point.
+        """
+        point, combiner = path[at], self.combiner
+        rounds_alike = combiner.linear and combiner.dtype == np.float64 and point.weights is None
+        of_estimator = hasattr(self.members.estimator, "get_params")
+        if rounds_alike or self.judges_unseen is not None or not of_estimator:
+            return path
+        cut = self.members.subset(point.indices, point.weight_array)
+        return path.with_score(at, self.score_on(cut, np.arange(len(self.y))))
+
     def replays(self, points: Sequence[PathPoint]) -> Iterator[tuple[Replay, np.ndarray]]:
         """What each of some sub-ensembles answers on the validation rows.
 

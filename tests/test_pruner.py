@@ -14,7 +14,13 @@ import pytest
 import xgboost
 from families import FAMILIES, Family, data
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    make_classification,
+)
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -74,6 +80,37 @@ def test_reported_scores_are_those_of_the_estimators(family: Family):
         assert point.score_se >= 0
     assert type(pruner.pruned_estimator_) is type(pruner.estimator_)
     np.testing.assert_array_equal(pruner.predict(X), pruner.pruned_estimator_.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "scoring", "size"),
+    [
+        (
+            XGBClassifier(
+                n_estimators=1,
+                num_parallel_tree=6,
+                max_depth=3,
+                learning_rate=1.0,
+                subsample=0.8,
+                colsample_bynode=0.8,
+                reg_lambda=1e-5,
+                n_jobs=1,
+            ),
+            "average_precision",
+            5,
+        ),
+        (GradientBoostingClassifier(n_estimators=7, random_state=0), "roc_auc", 1),
+    ],
+)
+def test_samples_tie_as_the_pruned_estimator_rounds(ensemble, scoring, size):
+    # Added up in double precision, or weighed after and not before the learning rate is applied,
+    # other samples tie here, and the score is off by a thousandth.
+    X, y = make_classification(260, 9, n_informative=5, flip_y=0.15, weights=[0.7], random_state=8)
+    fitted = clone(ensemble).fit(X[:150], y[:150])
+    pruner = EnsemblePruner(FrozenEstimator(fitted), target_size=size, scoring=scoring)
+    pruner.fit(X[150:], y[150:])
+    real = get_scorer(scoring)(pruner.pruned_estimator_, X[150:], y[150:])
+    assert pruner.score_pruned_ == pruner.path_[-1].score == real
 
 
 def test_attributes_agree_with_each_other(digits, forest):

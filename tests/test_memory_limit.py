@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
@@ -18,7 +20,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from ensprune import EnsemblePruner, validation
-from ensprune.selectors import GreedySelector, OrderingSelector
+from ensprune.combiner import LinearCombiner
+from ensprune.link import Probability
+from ensprune.objectives import Accuracy
+from ensprune.selectors import (
+    ClusterSelector,
+    GreedySelector,
+    OrderingSelector,
+    Problem,
+    WeightSelector,
+)
+from ensprune.selectors.ordering import criterion_names
+from ensprune.storage import on_disk
 
 N_TRAIN = 200
 
@@ -111,6 +124,49 @@ def test_two_classes(scoring, two_classes, files):
 def test_regression(scoring, numbers, files):
     forest = FrozenEstimator(RandomForestRegressor(15, max_depth=4, random_state=0))
     same(*both(forest, numbers, files, scoring=scoring))
+
+
+@pytest.fixture(scope="module")
+def many_samples():
+    """60 members on 100,000 samples, in a file of 48 MB."""
+    rng = np.random.default_rng(0)
+    outputs = on_disk((60, 2, 100_000))
+    y = rng.integers(2, size=100_000)
+    # Each member is less sure of the truth than the one before it.
+    true = np.linspace(1, 0.5, 60)[:, None] * rng.random(100_000)
+    outputs[:, 0] = np.where(y == 0, true, 1 - true)
+    outputs[:, 1] = 1 - outputs[:, 0]
+    return Problem(
+        outputs=outputs,
+        y=y,
+        combiner=LinearCombiner("mean", Probability(), np.arange(2), 60),
+        objective=Accuracy(),
+        costs=np.ones(60),
+        budget=2,
+    )
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        GreedySelector(exchanges=0),
+        WeightSelector(),
+        WeightSelector("log_loss"),
+        ClusterSelector(),
+        ClusterSelector("kmeans"),
+        *map(OrderingSelector, criterion_names()),
+    ],
+    ids=str,
+)
+def test_searches_look_at_blocks(selector, many_samples):
+    """What is held at a time is a few blocks and columns, and grows with neither axis alone."""
+    tracemalloc.start()
+    try:
+        selector.select(many_samples)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3.2e7
 
 
 @pytest.mark.parametrize(

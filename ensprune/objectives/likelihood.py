@@ -57,7 +57,7 @@ class LogLoss(LinearObjective):
                 release(signed)
             return signed, None if offset is None else offset * sign
         if isinstance(link, Probability):
-            true = _true_rows(outputs, self._targets)
+            true = true_rows(outputs, self._targets)
             at = self._targets, np.arange(self.n_samples)
             return true, None if offset is None else offset[at][None]
         return outputs, offset
@@ -133,7 +133,7 @@ class LogLoss(LinearObjective):
             row += total
 
 
-def _true_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def true_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The row of the true class of every member, shape (n_members, 1, n_samples)."""
     n_members, _, n_samples = outputs.shape
     true = empty_like(outputs, (n_members, 1, n_samples))

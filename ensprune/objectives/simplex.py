@@ -8,8 +8,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize, nnls
 
+from ..storage import blocks_of, release
+
 # Directions this much flatter than the steepest are noise of the rounding.
 _FLAT = 1e-12
+
+# Bytes of probabilities in double precision at a time; small pieces of files are slow to look at.
+_BLOCK_BYTES = 1 << 23
+
+# Members looked at between two times of letting go of a file, of which more than was asked for comes
+# into memory.
+_MEMBERS_AT_ONCE = 16
 
 
 def least_squares_weights(gram: np.ndarray) -> np.ndarray:
@@ -43,22 +52,28 @@ def least_squares_weights(gram: np.ndarray) -> np.ndarray:
 
 
 def log_loss_weights(
-    true: np.ndarray, sample_weight: np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
+    true: np.ndarray,
+    sample_weight: np.ndarray,
+    start: np.ndarray | None = None,
+    members: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
     """The weights of least log-loss of averaged probabilities.
 
     Parameters
     ----------
     true : ndarray of shape (n_members, n_samples)
-        Each member's probability of the true class.
+        Each member's probability of the true class; read by blocks of samples.
     sample_weight : ndarray of shape (n_samples,)
         Sums to one.
-    start : ndarray of shape (n_members,), default=None
+    start : ndarray of shape (n_weighed,), default=None
         Where to begin; None begins with equal weights.
+    members : ndarray of int of shape (n_weighed,), default=None
+        Who is weighed; None is everyone.
 
     Returns
     -------
-    ndarray of shape (n_members,), dtype float64
+    weights : ndarray of shape (n_weighed,), dtype float64
+    loss : float
 
     Notes
     -----
@@ -67,21 +82,32 @@ def log_loss_weights(
     & Anitescu, "A fast algorithm for maximum likelihood estimation of mixture proportions using
     sequential quadratic programming", JCGS 29 (2020), proposition 3.2); what is left are bounds.
     """
-    n_members = len(true)
-    true = np.maximum(true, np.finfo(np.float32).eps).astype(np.float64)
+    members = np.arange(len(true)) if members is None else members
+    n_weighed = len(members)
+    blocks = blocks_of(true.shape[1], 8 * n_weighed, _BLOCK_BYTES)
+    at_once = blocks_of(n_weighed, 1, _MEMBERS_AT_ONCE)
 
     def value_and_slope(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        mixed = np.maximum(weights @ true, 1e-300)
-        loss = -sample_weight @ np.log(mixed) + weights.sum()
-        return float(loss), 1.0 - true @ (sample_weight / mixed)
+        loss, slope = float(weights.sum()), np.ones(n_weighed)
+        for block in blocks:
+            part = np.empty((n_weighed, block.stop - block.start))
+            for some in at_once:
+                part[some] = true[members[some], block]
+                release(true)
+            np.maximum(part, np.finfo(np.float32).eps, out=part)
+            mixed = np.maximum(weights @ part, 1e-300)
+            loss -= float(sample_weight[block] @ np.log(mixed))
+            slope -= part @ (sample_weight[block] / mixed)
+        return loss, slope
 
     found = minimize(
         value_and_slope,
-        np.full(n_members, 1.0 / n_members) if start is None else start,
+        np.full(n_weighed, 1.0 / n_weighed) if start is None else start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, None)] * n_members,
+        bounds=[(0.0, None)] * n_weighed,
         options={"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-9},
     )
     weights = np.where(found.x > 1e-9 * found.x.max(), found.x, 0.0)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights, value_and_slope(weights)[0] - 1.0

@@ -10,6 +10,7 @@ import numpy as np
 from ..combiner import LinearCombiner
 from ..link import Probability
 from ..objectives.base import class_positions, normalised_weights
+from ..objectives.likelihood import true_rows
 from ..objectives.simplex import least_squares_weights, log_loss_weights
 from ..objectives.squared import SquaredError
 from ..path import PathPoint, PruningPath, SelectorResult
@@ -159,15 +160,13 @@ class _Likelihood:
 
     def __init__(self, problem: Problem):
         labels = class_positions(problem.y, problem.combiner.classes)  # type: ignore[arg-type]
-        self.true = problem.outputs[:, labels, np.arange(len(labels))]
+        self.true = true_rows(problem.outputs, labels)[:, 0]
         self.weight = normalised_weights(problem.sample_weight, len(labels))
 
     def weights_of(self, members: np.ndarray, start: np.ndarray | None) -> tuple[np.ndarray, float]:
         if start is not None:
             start = start / start.sum()
-        weights = log_loss_weights(self.true[members], self.weight, start)
-        mixed = weights @ np.maximum(self.true[members], np.finfo(np.float32).eps)
-        return weights, float(-self.weight @ np.log(mixed))
+        return log_loss_weights(self.true, self.weight, start, members)
 
     def worth(self, members: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return weights

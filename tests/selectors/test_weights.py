@@ -106,7 +106,8 @@ def test_log_loss_is_the_minimum(seed):
     def loss(w):
         return -share @ np.log(w @ true)
 
-    weights = log_loss_weights(true, share)
+    weights, found = log_loss_weights(true, share)
+    assert found == pytest.approx(loss(weights), abs=1e-12)
     assert weights.min() >= 0
     assert weights.sum() == pytest.approx(1)
     other = slsqp(loss, 6)

@@ -152,7 +152,8 @@ class UncertaintyWeighted(_Plurality):
         )
         # By what a right vote earns a wrong one loses.
         worth = ballots.weight * np.where(self.is_right, 1.0 - correct, correct)
-        return ballots.share(2.0 * (ballots.right @ worth) - ballots.speaks @ worth)
+        earned = 2.0 * ballots.sums_of(ballots.right, worth)
+        return ballots.share(earned - ballots.sums_of(ballots.speaks, worth))
 
 
 class DiversityRegularised(_Plurality):

@@ -160,6 +160,21 @@ def test_boosting_by_hand(five):
     assert order("boosting", five)[:2] == [0, 4]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_boosting_begins_anew_after_a_member_like_the_last(seed):
+    """Its error is 1/2 whatever the weights, and rounding has no say in that."""
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0.1, 3.0, 40)
+    voted = rng.random(40) < 0.7
+    problem = voting([voted, voted, rng.random(40) < 0.6], np.ones(40), sample_weight=weight)
+    criterion = started("boosting", problem)
+    before = criterion.values(everyone(problem))
+    criterion.add(0)
+    assert criterion.values(everyone(problem))[1] == pytest.approx(-0.5)
+    criterion.add(1)
+    np.testing.assert_array_equal(criterion.values(everyone(problem)), before)
+
+
 def test_drep_by_hand(five):
     # 0 first. Agreement with it on 6 samples: 1 and 3 on 5, 2 on 5, 4 on 1 (sample 0). rho = 0.5
     # of four members left looks at two: 4 and, of those that tie, the first, 1. With 0 the vote

@@ -7,6 +7,9 @@ import numpy as np
 from .ballots import Ballots
 from .criterion import Criterion, register_criterion
 
+# Of an error that is 0, or 1/2, as that of a member just like the one before is.
+_ROUNDING = 1e-12
+
 
 class Boosting(Criterion):
     """The member that errs least on samples weighted as in AdaBoost.
@@ -41,7 +44,7 @@ class Boosting(Criterion):
         speaks, right = ballots.speaks[member], ballots.right[member]
         spoken = self._boosted @ speaks
         error = float(self._boosted @ (speaks & ~right) / spoken) if spoken > 0 else 0.0
-        if not 1e-12 < error < 0.5:
+        if not _ROUNDING < error < 0.5 - _ROUNDING:
             self._boosted = ballots.weight.copy()
             return
         self._boosted[right] /= 2 * (1 - error)

@@ -267,6 +267,23 @@ def test_bags_overfit_less():
     assert np.mean(losses["bags"]) < np.mean(losses["plain"])
 
 
+def test_a_path_goes_from_cheap_to_dear_though_swaps_save_costs():
+    """Nothing on it is dearer than what the search found later and holds for better."""
+    dropped = 0
+    for seed in range(30):
+        costs = np.random.default_rng(seed).uniform(1, 9, 12)
+        problem = noise(seed, budget=25.0, costs=costs)
+        path = GreedySelector().select(problem)
+        ends = [point.cost for point in path]
+        assert ends == sorted(ends)
+        assert path.result.objective_value == path[-1].objective
+        by_size = sorted(path, key=lambda point: point.size)
+        dropped += by_size[-1].size - len(path)
+        for smaller, larger in itertools.pairwise(by_size):
+            assert larger.cost > smaller.cost or larger.objective < smaller.objective
+    assert dropped > 0
+
+
 # --- random starts ------------------------------------------------------------------------------
 
 

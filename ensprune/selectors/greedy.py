@@ -251,7 +251,7 @@ def _cheap_to_dear(points: list[PathPoint]) -> list[PathPoint]:
         least = point.cost * (1 - _SAVED)
         if not any(p.cost < least and p.objective >= point.objective for p in kept):
             kept.append(point)
-    return sorted(kept[::-1], key=lambda point: point.cost)
+    return sorted(kept, key=lambda point: (point.cost, point.size))
 
 
 def _by_both_rules(

@@ -18,8 +18,8 @@ from sklearn.utils.validation import _num_samples
 
 from .certificate import certification_split
 from .members.base import Members, open_members
+from .members.cross_fitting import cross_fits
 from .members.sampling import bootstraps
-from .members.stacking import cross_fits
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
 from .progress import Progress
@@ -52,6 +52,8 @@ class Judging:
     ----------
     estimator, validation, confidence, deep, n_jobs, random_state, memory_limit
         As in :class:`ensprune.EnsemblePruner`.
+    refines : bool
+        Whether what is kept is fitted anew to the rows: then members are to be asked themselves.
     params_for_fit : callable
         ``params_for_fit(sample_weight, fit_params)`` gives what ``estimator.fit`` is called
         with.
@@ -68,6 +70,7 @@ class Judging:
     n_jobs: int | None
     random_state: Any
     memory_limit: int | None
+    refines: bool
     params_for_fit: Callable[[Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
     progress: Progress
@@ -123,7 +126,8 @@ class Judging:
     def of_unfitted(self, rows: Rows, fit_params: dict[str, Any]) -> Judges:
         """Fitted on all rows and judged where unseen, or fitted on some and judged on the rest."""
         share = self.validation
-        crosses = cross_fits(self.estimator) and not self.deep
+        # Who is fitted anew is given weights, no other fit parameters.
+        crosses = cross_fits(self.estimator) and not (self.deep or self.refines or fit_params)
         if share == "oob" or (share == "auto" and (bootstraps(self.estimator) or crosses)):
             members = self._open(rows, fit_params)
             judges = self._unseen(members, rows)
@@ -161,6 +165,9 @@ class Judging:
 
     def _unseen(self, members: Members, rows: Rows) -> Judges | None:
         """Judged on the training rows, each by members that have not seen it; None if all have."""
+        if members.cross_fits_when_asked and not self.refines:
+            self.progress.say(f"fitting {type(members.estimator).__name__} out of fold")
+            members.set_training_data(*rows)
         known = members.out_of_fold()
         if known is not None:
             return self._judges(members, rows, out_of_fold=known)
@@ -174,9 +181,9 @@ class Judging:
         if judges is None:
             raise ValueError(
                 "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True), "
-                "or a stacking model that is no step of a pipeline and cross-fits on folds that "
-                f"leave rows of every class; {type(members.estimator).__name__} does not; give "
-                "validation='auto' or a float"
+                "a voting model (with refine=None), or a stacking model that is no step of a "
+                "pipeline and cross-fits on folds that leave rows of every class; "
+                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
             )
         return judges
 

@@ -100,14 +100,15 @@ Selector, default="greedy"
         Which rows judge the members, unless ``fit`` is given ``X_val``.
 
         - ``"oob"``: out-of-bag. A member speaks only for the training rows it has not seen;
-          nothing is held out. For ensembles that bootstrap, and for stacking models, which
+          nothing is held out. For ensembles that bootstrap; for stacking models, which
           cross-fit their base learners: the members' out-of-fold predictions that the final
           estimator is trained on (of five larger folds where it has more), combined by final
-          estimators fitted without the same fold.
+          estimators fitted without the same fold; and for voting models, unless ``refine`` is
+          given: their members are fitted five times more, each time without a fifth of the rows.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
-        - ``"auto"``: ``"oob"`` where the ensemble bootstraps or is a stacking model that
-          cross-fits, else 0.25. With a frozen ensemble all rows given are validation rows.
+        - ``"auto"``: ``"oob"`` where the ensemble bootstraps, votes without ``refine``, or is a
+          stacking model that cross-fits, else 0.25. With a frozen ensemble all rows given are validation rows.
     cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
@@ -373,6 +374,7 @@ default="members"
                 self.n_jobs,
                 self.random_state,
                 self.memory_limit,
+                self.refine is not None,
                 self._params_for_fit,
                 self._scorer,
                 progress,

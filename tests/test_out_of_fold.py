@@ -1,4 +1,4 @@
-"""Stacking models are judged on the rows they were trained on, out of fold."""
+"""Stacking and voting models are judged on the rows they were trained on, out of fold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from families import data
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
@@ -252,3 +257,85 @@ def test_others_hold_rows_out(kind):
         return  # its folds name rows by number, which a part of the rows has not
     pruner = EnsemblePruner(model, target_size=1, random_state=0).fit(X, y)
     assert "validation rows" in str(pruner.report())
+
+
+VOTES = {"soft": "multiclass", "hard": "binary", "mean": "regression"}
+
+
+def vote(kind, **options):
+    if kind == "mean":
+        return VotingRegressor(REGRESSORS, **options)
+    return VotingClassifier(CLASSIFIERS, voting=kind, **options)
+
+
+def said_by(voting, X, y, kept, **params):
+    """Out-of-fold answers of the voting model of some learners, by scikit-learn alone."""
+    weights = None if voting.weights is None else [voting.weights[t] for t in kept]
+    kept = [voting.estimators[t] for t in kept]
+    split = KFold if isinstance(voting, VotingRegressor) else StratifiedKFold
+    folds = list(split(5, shuffle=True, random_state=0).split(X, y))
+    alike = clone(voting).set_params(estimators=kept, weights=weights)
+    return cross_val_predict(alike, X, y, cv=folds, **params)
+
+
+@pytest.mark.parametrize("kind", VOTES)
+@pytest.mark.parametrize("validation", ["auto", "oob"])
+def test_votes_of_members_that_have_not_seen_the_row(kind, validation):
+    X, y = data(VOTES[kind])
+    voting, score = vote(kind), r2_score if kind == "mean" else accuracy_score
+    pruner = EnsemblePruner(voting, target_size=3, validation=validation).fit(X, y)
+    for indices, found in [
+        (range(4), pruner.score_full_),
+        *((p.indices, p.score) for p in pruner.path_),
+    ]:
+        assert found == pytest.approx(score(y, said_by(voting, X, y, indices)), abs=1e-12)
+    # Nothing is held out: what is kept is what training the same learners on all rows gives.
+    kept = [voting.estimators[t] for t in pruner.selected_]
+    alike = clone(voting).set_params(estimators=kept).fit(X, y)
+    np.testing.assert_array_equal(pruner.predict(X), alike.predict(X))
+
+
+def test_a_fitted_voting_model_and_its_training_rows():
+    X, y = data("multiclass")
+    y = np.array(["a", "b", "c"])[np.unique(y, return_inverse=True)[1]]
+    voting = vote("soft", weights=[1, 2, 3, 4])
+    unfitted = EnsemblePruner(voting, target_size=2).fit(X, y)
+    frozen = FrozenEstimator(clone(voting).fit(X, y))
+    pruner = EnsemblePruner(frozen, target_size=2, validation="oob").fit(X, y)
+    np.testing.assert_array_equal(pruner.selected_, unfitted.selected_)
+    assert pruner.score_full_ == unfitted.score_full_
+    assert pruner.score_full_ == pytest.approx(
+        accuracy_score(y, said_by(voting, X, y, range(4))), abs=1e-12
+    )
+    assert "training rows, out of fold" in " ".join(str(pruner.report()).split())
+    certified = EnsemblePruner(
+        voting, target_size="auto", tolerance=0.3, confidence=0.8, random_state=0
+    ).fit(X, y)
+    assert certified.certificate_.n_selection + certified.certificate_.n_certification == len(y)
+
+
+def test_weights_of_the_rows_count_for_votes_too():
+    X, y = data("regression")
+    weight = np.random.default_rng(0).uniform(0.1, 3, size=len(y))
+    voting = vote("mean")
+    pruner = EnsemblePruner(voting, target_size=4).fit(X, y, sample_weight=weight)
+    said = said_by(voting, X, y, range(4), params={"sample_weight": weight})
+    assert pruner.score_full_ == pytest.approx(r2_score(y, said, sample_weight=weight), abs=1e-12)
+
+
+def test_a_class_of_two_rows_makes_two_folds_and_one_of_one_none():
+    X, y = data("binary")
+    rows = np.concatenate([np.flatnonzero(y == y[0])[:40], np.flatnonzero(y != y[0])[:2]])
+    pruner = EnsemblePruner(vote("soft"), target_size=2).fit(X[rows], y[rows])
+    assert "out of fold" in " ".join(str(pruner.report()).split())
+    members = open_members(clone(vote("soft")).fit(X[rows[:-1]], y[rows[:-1]]))
+    members.set_training_data(X[rows[:-1]], y[rows[:-1]])
+    assert members.out_of_fold() is None
+
+
+def test_refined_votes_hold_rows_out():
+    X, y = data("regression")
+    pruner = EnsemblePruner(vote("mean"), target_size=2, refine="weights", random_state=0)
+    assert "validation rows" in str(pruner.fit(X, y).report())
+    with pytest.raises(ValueError, match=r"a voting model \(with refine=None\)"):
+        pruner.set_params(validation="oob").fit(X, y)

@@ -51,6 +51,8 @@ class Members(ABC):
         Whether :meth:`subset` can give members weights of their own.
     needs_training_data : bool
         Whether a cut wants rows to refit something on, see :meth:`set_training_data`.
+    cross_fits_when_asked : bool
+        Whether :meth:`set_training_data` costs fits that only :meth:`out_of_fold` has a use for.
     training : object or None
         What those rows were turned into; it can be handed to members of the same estimator
         opened later.
@@ -58,6 +60,7 @@ class Members(ABC):
 
     carries_weights: bool = True
     needs_training_data: bool = False
+    cross_fits_when_asked: ClassVar[bool] = False
     # Whether members are read one after the other, so that some of them cost their share of all.
     reads_one_by_one: ClassVar[bool] = False
 
@@ -310,7 +313,7 @@ class Members(ABC):
         Returns
         -------
         OutOfFold or None
-            None where the family does not, :meth:`set_training_data` was not called, or a fold
+            None where the family cannot, :meth:`set_training_data` was not called, or a fold
             leaves too little to fit on.
         """
         return None
@@ -321,7 +324,7 @@ class Members(ABC):
         """Give the rows the ensemble was trained on to families whose cut needs them again.
 
         Only stacking does (:attr:`needs_training_data`): its final estimator is refitted on the
-        kept columns.
+        kept columns. To judge members out of fold voting wants them, too.
 
         Parameters
         ----------

@@ -9,15 +9,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.ensemble import StackingClassifier, StackingRegressor
-from sklearn.model_selection import check_cv, cross_val_predict
-from sklearn.utils.metadata_routing import _routing_enabled, process_routing
+from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..combiner import Combiner, Indices
 from ..out_of_fold import CrossFitted, OutOfFold
 from .base import Members, map_members, open_members, shallow_copy
+from .cross_fitting import cross_fitted
 from .meta import MetaCombiner, MetaRows
 from .nested import Place, nested
 from .several import several_targets
@@ -26,20 +26,6 @@ from .voting import cut_named, named_members, refilled_named
 # Final estimators that are fitted to judge one choice: where there are more folds, some are left
 # out together.
 _MOST_FOLDS = 5
-
-
-def _fit_params(stacking: Any, name: str, sample_weight: np.ndarray | None) -> dict[str, Any]:
-    """What a stacking model hands on to the ``fit`` of a base learner when it is given weights."""
-    if sample_weight is None:
-        return {}
-    given = {"sample_weight": sample_weight}
-    return process_routing(stacking, "fit", **given)[name]["fit"] if _routing_enabled() else given
-
-
-def cross_fits(estimator: Any) -> bool:
-    """Whether an unfitted estimator is a stacking model that cross-fits its base learners."""
-    stacks = isinstance(estimator, StackingClassifier | StackingRegressor)
-    return stacks and not (isinstance(estimator.cv, str) and estimator.cv == "prefit")
 
 
 class StackingMembers(Members):
@@ -168,20 +154,15 @@ class StackingMembers(Members):
     ) -> np.ndarray:
         """The columns of clones of the base learners, of each row by those without its fold."""
         stacking = self.estimator
-        responses = [
-            cross_val_predict(
-                clone(learner),
-                X,
-                labels,
-                cv=folds,
-                method=method,
-                n_jobs=stacking.n_jobs,
-                params=_fit_params(stacking, name, sample_weight),
-            )
-            for (name, learner), method in zip(
-                named_members(stacking), stacking.stack_method_, strict=True
-            )
-        ]
+        responses = cross_fitted(
+            stacking,
+            named_members(stacking),
+            stacking.stack_method_,
+            X,
+            labels,
+            sample_weight,
+            folds,
+        )
         columns = [self._columns(response, t) for t, response in enumerate(responses)]
         return np.stack(columns)  # (n_members, n_outputs, n_samples)
 

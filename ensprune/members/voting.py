@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..codes import one_hot
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
+from ..out_of_fold import OutOfFold
 from .base import Members, map_members, open_members, shallow_copy
+from .cross_fitting import cross_fitted
 from .nested import Place, nested
 from .several import several_targets
+
+# As many as cross-validation has by default.
+_FOLDS = 5
 
 
 def named_members(ensemble: Any) -> list[tuple[str, Any]]:
@@ -58,11 +64,14 @@ def _is_drop(member: Any) -> bool:
 class VotingMembers(Members):
     """Named estimators; the prediction is their weighted mean or their weighted vote."""
 
+    cross_fits_when_asked = True
+
     def __init__(self, voting: Any):
         check_is_fitted(voting)
         if isinstance(getattr(voting, "le_", None), list):
             raise several_targets(voting)
         super().__init__(voting)
+        self._known: OutOfFold | None = None
 
     @property
     def n_members(self) -> int:
@@ -113,6 +122,40 @@ class VotingMembers(Members):
         if self._hard:
             return one_hot(response, self.n_outputs)
         return response[None] if response.ndim == 1 else response.T
+
+    def set_training_data(self, X: Any, y: Any, sample_weight: np.ndarray | None = None) -> None:
+        """Cross-fit clones of the members, so that they can be judged on their training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : ndarray of shape (n_samples,), default=None
+            What the voting model was fitted on. Each of five folds of shuffled rows (stratified
+            for classifiers) is left out once; fewer folds where a class has fewer rows, and
+            none, so that there is nothing to judge by, where it has one.
+        """
+        voting = self.estimator
+        classifies = self.combiner.classes is not None
+        labels = voting.le_.transform(np.asarray(y)) if classifies else np.asarray(y)
+        rarest = np.bincount(labels).min() if classifies else len(labels)
+        if (n_folds := min(_FOLDS, int(rarest))) < 2:
+            return
+        folds = (StratifiedKFold if classifies else KFold)(n_folds, shuffle=True, random_state=0)
+        methods = [self._method] * self.n_members
+        responses = cross_fitted(
+            voting,
+            named_members(voting),
+            methods,
+            X,
+            labels,
+            sample_weight,
+            list(folds.split(labels, labels)),
+        )
+        self._known = OutOfFold(np.stack([self._column(one) for one in responses]), self.combiner)
+
+    def out_of_fold(self) -> OutOfFold | None:
+        return self._known
 
     def deep(self) -> Members:
         return nested(self)

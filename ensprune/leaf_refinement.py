@@ -23,7 +23,9 @@ from .compaction.path import collapsed_to
 from .leaf_rows import labels_of, read, some_of, taught
 from .lesson import Course, Lesson
 from .members import open_members
+from .members.base import check_family
 from .members.refittable import open_leaves
+from .members.steps import last_step
 from .refine import Evidence, Labelled, Opinion, Refinement
 from .refinement.equations import Equations, indicators
 from .refinement.strength import (
@@ -434,6 +436,7 @@ def _of_classes(mean: np.ndarray, n_outputs: int) -> np.ndarray:
 
 def _opened(teacher: Any, members: Any) -> Any:
     """The teacher's members, if it says the same kind of thing as the ensemble."""
+    check_family(last_step(teacher)[1], "teacher")
     found = open_members(teacher)
     name, own = type(teacher).__name__, type(members.estimator).__name__
     if not found.combiner.linear:

@@ -468,6 +468,10 @@ def test_a_teacher_that_says_something_else_is_refused():
     boosted = AdaBoostRegressor(n_estimators=3, random_state=0).fit(X, order)
     with pytest.raises(ValueError, match="predicts something else than RandomForestClassifier"):
         refine_leaves(forest, X, y, teacher=numbers)
+    alone = make_pipeline(OneHotEncoder(), DecisionTreeClassifier()).fit(X, y)
+    for teacher in (alone, alone[-1]):
+        with pytest.raises(TypeError, match="teacher=DecisionTreeClassifier is no ensemble"):
+            refine_leaves(forest, X, y, teacher=teacher)
     with pytest.raises(ValueError, match="ExtraTreesClassifier has seen all of the rows"):
         refine_leaves(forest, X, y, validation="oob", teacher=extra)
     with pytest.raises(TypeError, match="does not add up what its members say"):

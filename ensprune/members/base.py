@@ -427,8 +427,14 @@ def open_members(fitted: Any) -> Members:
 _unregistered = open_members.dispatch(object)
 
 
-def check_family(estimator: Any) -> None:
+def check_family(estimator: Any, parameter: str = "estimator") -> None:
     """Whether there is an adapter for the class of an estimator, fitted or not.
+
+    Parameters
+    ----------
+    estimator : object
+    parameter : str, default="estimator"
+        What the argument is called, for messages.
 
     Raises
     ------
@@ -443,12 +449,14 @@ def check_family(estimator: Any) -> None:
         return
     if isinstance(estimator, type):
         name = estimator.__name__
-        raise TypeError(f"estimator={name} is a class; give one of it, such as {name}()")
+        raise TypeError(f"{parameter}={name} is a class; give one of it, such as {name}()")
     name = type(estimator).__name__
     if hasattr(estimator, "pruned_estimator_"):
-        raise TypeError(f"estimator={name} is no ensemble but has one; give its pruned_estimator_")
+        raise TypeError(
+            f"{parameter}={name} is no ensemble but has one; give its pruned_estimator_"
+        )
     raise TypeError(
-        f"estimator={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
+        f"{parameter}={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
         "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, CatBoost, voting or "
         f"stacking model, or register an adapter with ensprune.members.open_members.register({name})"
     )

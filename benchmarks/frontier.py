@@ -243,7 +243,7 @@ def seconds(model: Any, X: np.ndarray, repeats: int = 5) -> float:
     return min(taken)
 
 
-def measure(names: list[str], n_rows: int, n_seeds: int, path: Path) -> None:
+def measure(names: list[str], ways: list[str], n_rows: int, n_seeds: int, path: Path) -> None:
     """Write what is not in the file yet."""
     known = (
         pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame(columns=FIELDS)
@@ -251,7 +251,7 @@ def measure(names: list[str], n_rows: int, n_seeds: int, path: Path) -> None:
     done = set(zip(known["set"], known["seed"], known["way"], strict=True))
     units = [(name, seed) for seed in range(n_seeds) for name in names]
     for number, (name, seed) in enumerate(units, 1):
-        todo = [way for way in WAYS if (name, seed, way) not in done]
+        todo = [way for way in ways if (name, seed, way) not in done]
         if not todo:
             continue
         split = load(name, n_rows, seed)
@@ -383,6 +383,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
     parser.add_argument("--csv", nargs="*", default=[], help="more sets: files, target column last")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--rows", type=int, default=1000, help="training rows at most")
     parser.add_argument("--seeds", type=int, default=3, help="splits of each set")
     parser.add_argument("--results", type=Path, default=Path("frontier.csv"))
@@ -392,11 +393,12 @@ def main() -> None:
 
     names = [*options.datasets, *options.csv]
     if not options.report:
-        measure(names, options.rows, options.seeds, options.results)
+        measure(names, options.ways, options.rows, options.seeds, options.results)
     results = pd.read_csv(options.results, keep_default_na=False)
     print(report(results))
+    fulls = results[results["way"] == "full"]
     try:
-        for name in results["set"].unique():
+        for name in fulls["set"].unique():
             print("figure:", figure(results, name, options.figures))
     except ImportError:
         print("no figures: matplotlib is not installed")

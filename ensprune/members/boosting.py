@@ -110,15 +110,10 @@ class BoostingMembers(Members, HasLeaves):
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
         stages = self.estimator.estimators_.copy()
         stages.flat = cut_carts(stages.flat, cuts)
-        changed = {}
-        if hasattr(self.estimator, "_rng"):
-            # Draws move it on, and warm_start goes on drawing.
-            changed["_rng"] = copy.deepcopy(self.estimator._rng)
         return shallow_copy(
             self.estimator,
             without=() if exact else ("oob_score_",),
-            estimators_=stages,
-            **changed,
+            **self._with_own_draws(stages),
         )
 
     def subset(self, indices: Indices, weights: np.ndarray | None = None) -> Any:
@@ -137,17 +132,31 @@ class BoostingMembers(Members, HasLeaves):
             for name in _PER_STAGE
             if np.ndim(getattr(boosting, name, 0)) == 1
         }
-        if hasattr(boosting, "_rng"):
-            # Draws move it on, and warm_start goes on drawing.
-            per_stage["_rng"] = copy.deepcopy(boosting._rng)
         return shallow_copy(
             boosting,
             without=("oob_score_",),
-            estimators_=stages,
             n_estimators=len(kept),
             n_estimators_=len(kept),
             **per_stage,
+            **self._with_own_draws(stages),
         )
+
+    def _with_own_draws(self, stages: np.ndarray) -> dict[str, Any]:
+        """Attributes of a copy that has these stages.
+
+        Draws move a random state on, and ``warm_start`` goes on drawing: a copy has its own. The
+        trees refer to it, too; with another one in them, a pickle would hold both.
+        """
+        full = getattr(self.estimator, "_rng", None)
+        if full is None:
+            return {"estimators_": stages}
+        own = copy.deepcopy(full)
+        stages = stages.copy()
+        for position, tree in enumerate(stages.flat):
+            if tree.random_state is full:
+                stages.flat[position] = copy.copy(tree)
+                stages.flat[position].random_state = own
+        return {"estimators_": stages, "_rng": own}
 
     def leaves(self) -> Leaves:
         stages = self.estimator.estimators_

@@ -30,6 +30,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
+from ensprune import refine_leaves
 from ensprune.members import open_members
 
 BOTH = [("multiclass", 0), ("regression", 1)]
@@ -329,3 +330,16 @@ def test_boosting_that_was_cut_goes_on_from_where_it_is():
     assert len(cut.set_params(n_estimators=5).fit(X, y).estimators_) == 5
     untouched = boosting.set_params(n_estimators=10).fit(X, y)
     np.testing.assert_array_equal(untouched.predict_proba(X), longer.predict_proba(X))
+
+
+def test_a_pickle_of_cut_boosting_holds_one_random_state():
+    X, y = data("binary")
+    boosting, as_few = (
+        GradientBoostingClassifier(n_estimators=n, random_state=0).fit(X, y) for n in (8, 2)
+    )
+    members = open_members(boosting)
+    cut = members.subset([0, 1])
+    assert len(pickle.dumps(cut)) < len(pickle.dumps(as_few)) + 500
+    for copied in (cut, members.subset([0, 1], [0.5, 2.0]), refine_leaves(cut, X, y)):
+        assert all(tree.random_state is copied._rng for tree in copied.estimators_.flat)
+    assert all(tree.random_state is boosting._rng for tree in boosting.estimators_.flat)

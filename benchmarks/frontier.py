@@ -92,14 +92,14 @@ class Split:
 
     @cached_property
     def compacted(self) -> dict[float, list[Any]]:
-        """Compacted forests of each share of bytes, from half to twice as many members as its share."""
+        """Compacted forests of each share of bytes, of once to five times as many members as fit whole."""
         limits = {share: share * n_bytes(self.full) for share in BYTES}
         found: dict[float, list[Any]] = {share: [] for share in BYTES}
         for size in SIZES[:-1]:
             todo = [
                 share
                 for share in sorted(limits, reverse=True)
-                if 0.25 < size / (share * N_TREES) < 2.75
+                if 1 <= size / (share * N_TREES) < 5.5
             ]
             path = compaction_path(self.pruner.at(size), self.X, self.y, validation="oob")
             for point in path:

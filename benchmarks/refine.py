@@ -107,6 +107,7 @@ def compare(
         strength = refinement.report.strength
         row["damping"], row["shrinkage"] = strength.damping, strength.shrinkage
         row["trust"], row["taught"] = strength.trust, int(strength.taught)
+        row["step"] = strength.step
         row["seconds"] = time.perf_counter() - start
         yield row
 
@@ -118,7 +119,7 @@ def line(row: dict[str, Any]) -> str:
         ratios = [row[f"{kind} {name}"] / full if full > 0 else np.nan for name in COLUMNS]
         parts.append(f"{full:>10.4g} " + " ".join(f"{ratio:>7.3f}" for ratio in ratios))
     parts.append(
-        f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['trust']:>5g} {row['taught']:>4} {row['seconds']:>5.0f}s"
+        f"{row['damping']:>6g} {row['shrinkage']:>5g} {row['trust']:>5g} {row['taught']:>4} {row['step']:>4g} {row['seconds']:>5.0f}s"
     )
     return " ".join(parts)
 
@@ -190,7 +191,7 @@ def heading() -> str:
     names = " ".join(f"{name:>7}" for name in COLUMNS)
     return (
         f"{'set':<14} leaf size seed {'full loss':>10} {names} {'full error':>10} {names} "
-        f"{'damp':>6} {'shr':>5} {'trust':>5} {'tau':>4}"
+        f"{'damp':>6} {'shr':>5} {'trust':>5} {'tau':>4} {'step':>4}"
     )
 
 

@@ -365,6 +365,11 @@ def refine_leaves(
     **Boosting's stages may be weighed anew** together with their leaf values (fully corrective),
     again only if that is judged better.
 
+    **A gain that may be chance is taken in part.** What is judged best is the best of some fifty
+    strengths, on few rows perhaps by luck. If it gains less than three of its standard errors over
+    leaving the values alone, they go only so much of the way (``refinement_.strength.step``): on a
+    loss that is convex in them, a part of a gain is safer than all of it.
+
     **Rows that trees have seen mislead.** On a bootstrapped tree's own rows residuals are near
     zero whatever the truth is, so no strength is judged there. With ``validation="oob"`` as many
     trees with the same parameters are grown on the other folds of the rows, refitted there at

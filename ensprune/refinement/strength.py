@@ -30,6 +30,9 @@ _TRIAL_SWEEPS = 4
 # Weaker dampings are not tried once so many in a row were worse than the best.
 _PATIENCE = 2
 
+# A gain of so many of its standard errors is believed: it is the best of some fifty.
+_SURE = 3.0
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -50,6 +53,8 @@ class Strength:
         the row; the rest is the label. If ``taught``, labelled rows weigh so much less instead.
     taught : bool, default=False
         Whether the values are fitted to a teacher's answers on synthetic rows as well.
+    step : float, default=1.0
+        How far the values go from where they were to where they are best.
     """
 
     damping: float = np.inf
@@ -58,6 +63,7 @@ class Strength:
     corrective: bool = False
     trust: float = 0.0
     taught: bool = False
+    step: float = 1.0
 
     @property
     def leaves_alone(self) -> bool:
@@ -71,7 +77,13 @@ def refit(
     """Leaf values refitted to rows at a given strength, shape (n_leaves, n_values)."""
     equations = Equations(leaves, rows.trusting(strength.trust), strength.out_of_bag)
     prior = shrunk(leaves, strength.shrinkage)
-    return solve(equations, link, prior, strength.damping, None, iterations, strength.corrective)
+    found = solve(equations, link, prior, strength.damping, None, iterations, strength.corrective)
+    return _gone(leaves, found, strength)
+
+
+def _gone(leaves: Leaves, found: np.ndarray, strength: Strength) -> np.ndarray:
+    """The values as far on their way to others as the strength says."""
+    return found if strength.step == 1 else leaves.values + strength.step * (found - leaves.values)
 
 
 def _enough(link: Link) -> int:
@@ -185,7 +197,7 @@ class Trial:
         )
         if not np.isinf(strength.damping):
             self._last = values
-        return row_losses(self._judge, self._link, values)
+        return row_losses(self._judge, self._link, _gone(self.leaves, values, strength))
 
 
 def row_losses(equations: Equations, link: Link, values: np.ndarray) -> np.ndarray:
@@ -202,7 +214,8 @@ def choose(
 
     Shrinkage alone first, which solves nothing; then damping, along a path from strong to weak
     on which solutions follow each other; then what costs more, each from the best so far uphill
-    on one grid after the other.
+    on one grid after the other. The best of many gains by chance, too: if it gains less than three
+    standard errors, values go only so much of the way.
 
     Parameters
     ----------
@@ -243,7 +256,7 @@ def choose(
         best = judges.best_of([best, held, found])
     if not np.isinf(best.damping):
         best = judges.uphill(best, "shrinkage", shrinkages)
-    return judges.verdict(best)
+    return judges.verdict(judges.as_far_as_sure(best) if kept else best)
 
 
 def _taught(judges: Judges, best: Strength, dampings: tuple[float, ...]) -> Strength:
@@ -269,12 +282,16 @@ class Judges:
 
     def __init__(self, trials: Sequence[Trial]):
         self._trials = trials
-        self._seen: dict[Strength, float] = {}
+        self._seen: dict[Strength, np.ndarray] = {}
 
     def loss(self, strength: Strength) -> float:
+        return float(self._losses(strength).sum())
+
+    def _losses(self, strength: Strength) -> np.ndarray:
+        """Weighted loss of each judging row of all trials."""
         if strength not in self._seen:
-            self._seen[strength] = float(
-                sum(trial.losses(strength).sum() for trial in self._trials)
+            self._seen[strength] = np.concatenate(
+                [trial.losses(strength) for trial in self._trials]
             )
         return self._seen[strength]
 
@@ -306,6 +323,13 @@ class Judges:
                     break
                 best, position = strength, position + step
         return best
+
+    def as_far_as_sure(self, best: Strength) -> Strength:
+        """A step as long as the gain over leaving values alone is sure; none is to leave them."""
+        gain = self._losses(Strength()) - self._losses(best)
+        doubt = _SURE * np.sqrt(len(gain)) * gain.std()
+        step = 1.0 if gain.sum() >= doubt else round(float(gain.sum() / doubt), 2)
+        return replace(best, step=step) if step > 0 else Strength()
 
     def verdict(self, best: Strength) -> tuple[Strength, float, float]:
         """A strength with its mean loss, and that of leaving the values alone."""

@@ -12,7 +12,7 @@ from ensprune.objectives.convex import ConvexLoss
 from ensprune.refinement.equations import Equations, Rows
 from ensprune.refinement.leaves import project, solve
 from ensprune.refinement.shrinkage import shrunk
-from ensprune.refinement.strength import Strength, Trial, choose, folds
+from ensprune.refinement.strength import Judges, Strength, Trial, choose, folds, refit
 
 
 def stump(low, high, weights=(1.0, 1.0)):
@@ -231,6 +231,51 @@ def test_strength_is_what_fits_the_judging_rows():
     )
     assert strength == Strength()
     assert loss == alone
+
+
+class Told:
+    """A trial whose losses are known: 1 for each row with the values left alone."""
+
+    def __init__(self, gains):
+        self.gains = np.asarray(gains)
+
+    def losses(self, strength):
+        return np.ones(len(self.gains)) - (strength != Strength()) * strength.step * self.gains
+
+
+@pytest.mark.parametrize(
+    ("gains", "step"),
+    [
+        # Mean m and standard deviation 1 over 36 rows: m / (3 * 1 / 6) = 2 m.
+        (np.tile([1.25, -0.75], 18), 0.5),
+        (np.tile([1.125, -0.875], 18), 0.25),
+        (np.tile([1.75, -0.25], 18), 1.0),
+        (np.full(16, 0.01), 1.0),
+    ],
+)
+def test_values_go_as_far_as_a_gain_is_sure(gains, step):
+    judges = Judges([Told(gains[:10]), Told(gains[10:])])
+    assert judges.as_far_as_sure(Strength(0.1)) == Strength(0.1, step=step)
+
+
+def test_where_nothing_is_gained_values_stay():
+    assert Judges([Told(np.tile([1.0, -1.0], 8))]).as_far_as_sure(Strength(0.1)) == Strength()
+    assert Judges([Told(np.ones(16))]).as_far_as_sure(Strength()) == Strength()
+
+
+def test_half_a_step_is_half_way():
+    leaves = some_leaves(3, 2, 1 / 3)
+    rows = Rows(some_ids(20, 3), np.eye(2)[np.arange(20) % 2].T, np.ones(20))
+    whole, half = (
+        refit(leaves, rows, Probability(), Strength(3.0, 3.0, step=step)) for step in (1.0, 0.5)
+    )
+    np.testing.assert_allclose(half, (leaves.values + whole) / 2)
+    judges = Trial(leaves, rows, rows, Probability())
+    np.testing.assert_allclose(
+        judges.losses(Strength(3.0, 3.0, step=0.5)).sum(),
+        ((Equations(leaves, rows).raw(half) - rows.target) ** 2).sum() / 2,
+        rtol=1e-3,
+    )
 
 
 def test_trust_takes_the_opinion_where_there_is_one():

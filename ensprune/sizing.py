@@ -1,7 +1,7 @@
 """Which point of which path: within a budget, or as small as the score allows.
 
-Without a budget, budgets are doubled until the score is kept; of few members every size is tried where
-a search answers for one budget only.
+Without a budget, budgets are doubled until the score is kept. Where a search answers for one budget
+only, every size of few members is tried, and of many the sizes between the last two are halved.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .certificate import Auditor, Certificate
-from .path import PathPoint, PruningPath
+from .path import PathPoint, PruningPath, SelectorResult
 from .refine import FittedRefinement, Refinement, refine_path
 from .selectors.base import Problem, Selector
 from .validation import Validation
@@ -140,8 +140,9 @@ def climb(
     """The path from a single member up to where the score is kept, and the full ensemble.
 
     A search of its own at every budget does not pay for sizes nobody needs, and lets selectors
-    that answer for one budget only take part. What these leave out between the budgets is tried, too,
-    where members are few.
+    that answer for one budget only take part. What these leave out between the budgets is tried, too:
+    all of it where members are few, otherwise by bisection between the last that is not enough and
+    the first that is. A score may rise and fall on the way, so that a smaller one may be missed.
 
     Parameters
     ----------
@@ -163,6 +164,7 @@ def climb(
     budgets = rungs(problem.costs)
     waiting = deque(budgets)
     few = problem.n_members <= _EVERY_SIZE
+    alone = False
     while waiting:
         budget = waiting.popleft()
         below = points[-1].cost if points else 0.0
@@ -173,7 +175,8 @@ def climb(
             if budget == budgets[-1]:
                 raise
             continue
-        if few and len(found) == 1 and found[0].size > 1:
+        alone = alone or (len(found) == 1 and found[0].size > 1)
+        if few and alone:
             few, waiting = False, deque(every_size(problem.costs))
             continue
         result = found.result
@@ -183,8 +186,37 @@ def climb(
         scored = score(PruningPath(new, result))
         points += scored.points
         if enough is not None and PruningPath(tuple(points), result).keeping(enough):
+            if alone:
+                points, result = _bisected(problem, selector, score, enough, points, found.result)
             break
     everyone = PathPoint(tuple(range(problem.n_members)), float(problem.costs.sum()), float("nan"))
     if points[-1].size < problem.n_members or points[-1].weights is not None:
         points += score(PruningPath((everyone,), result)).points
     return PruningPath(tuple(points), result)
+
+
+def _bisected(
+    problem: Problem,
+    selector: Selector,
+    score: Callable[[PruningPath], PruningPath],
+    enough: float,
+    points: list[PathPoint],
+    result: SelectorResult,
+) -> tuple[list[PathPoint], SelectorResult]:
+    """With what a search for one budget finds between the last two points: the last is enough."""
+    below = points[-2].cost if len(points) > 1 else 0.0
+    budgets = [cost for cost in every_size(problem.costs) if below < cost < points[-1].cost]
+    while budgets:
+        middle = len(budgets) // 2
+        smaller, larger = budgets[:middle], budgets[middle + 1 :]
+        try:
+            found = selector.select(replace(problem, budget=budgets[middle]))
+        except ValueError:  # too little for what must stay
+            budgets = larger
+            continue
+        scored = score(PruningPath(found.points[-1:], found.result))
+        kept = scored.keeping(enough) is not None
+        budgets, result = (smaller, found.result) if kept else (larger, result)
+        if all(point.cost != scored[-1].cost for point in points):
+            points = sorted([*points, scored[-1]], key=lambda point: point.cost)
+    return points, result

@@ -11,12 +11,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import make_scorer, mean_absolute_error
 
-from ensprune import EnsemblePruner, prune
+from ensprune import EnsemblePruner, prune, sizing
 from ensprune.averages import is_average, sample_losses, worst_difference
 from ensprune.certificate import Certificate, certification_split, rounded_up, rows_needed
-from ensprune.path import PathPoint, PruningPath
+from ensprune.path import PathPoint, PruningPath, SelectorResult
 from ensprune.replay import Replay
-from ensprune.selectors import Problem
+from ensprune.selectors import Problem, Selector
 from ensprune.selectors.ilp import ILPSelector
 from ensprune.sizing import rungs
 
@@ -107,6 +107,31 @@ def test_of_few_members_every_size_is_searched(binary, selector):
         assert loss(point.indices) == pytest.approx(least, abs=1e-6)
     pruner.set_params(target_size="auto", tolerance=0.4).fit(X[:300], y[:300])
     assert pruner.n_members_ == 1
+
+
+def test_of_many_members_sizes_between_two_budgets_are_halved(binary, monkeypatch):
+    forest, X, y = binary
+    sizes = []
+
+    class OfOneSize(Selector):
+        def select(self, problem):
+            order = problem.start().candidates().argsort()  # the worst first
+            kept = order[: round(problem.budget)]
+            sizes.append(len(kept))
+            result = SelectorResult(f"{len(kept)} kept", 0.0, 0.0)
+            return PruningPath((problem.point(kept, 0.0),), result)
+
+    monkeypatch.setattr(sizing, "_EVERY_SIZE", 0)
+    pruner = EnsemblePruner(FrozenEstimator(forest), target_size=8, selector=OfOneSize()).fit(X, y)
+    enough = pruner.score_pruned_
+    pruner.set_params(target_size="auto", tolerance=pruner.score_full_ - enough)
+    sizes.clear()
+    by_size = {point.size: point.score for point in pruner.fit(X, y).path_}
+    assert sizes == [5, 10, 8, 7]  # the worst members: the more the better
+    assert list(by_size) == [5, 7, 8, 10]
+    assert pruner.n_members_ == 8
+    assert by_size[8] == enough > by_size[7]
+    assert pruner.selector_result_.status == "8 kept"
 
 
 def test_one_standard_error_by_hand():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .compaction import compact
     from .distillation import distill
-    from .leaf_refinement import refine_leaves
     from .mlp import MLPPruner
     from .pruner import EnsemblePruner, prune
+    from .refitting import refine_leaves
 
 __all__ = ["EnsemblePruner", "MLPPruner", "compact", "distill", "prune", "refine_leaves"]
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ _HOMES = {
     "compact": "compaction",
     "distill": "distillation",
     "prune": "pruner",
-    "refine_leaves": "leaf_refinement",
+    "refine_leaves": "refitting",
 }
 _one_at_a_time = RLock()
 

@@ -16,10 +16,11 @@ from sklearn.utils import check_random_state
 
 from .averages import is_average, sample_losses, worst_difference
 from .bounds import bootstrap_bound, mean_bound, resampled
+from .holdout import hold_out
 from .path import PathPoint, PruningPath
 from .ranked import RankedRows
 from .replay import Replay
-from .validation import Validation, hold_out
+from .validation import Validation
 
 Refine = Callable[[Any], Any]
 

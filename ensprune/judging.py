@@ -17,13 +17,14 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
 from .certificate import certification_split
+from .holdout import hold_out
 from .members.base import Members, open_members
 from .members.cross_fitting import cross_fits
 from .members.sampling import bootstraps
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
 from .progress import Progress
-from .validation import Validation, hold_out
+from .validation import Validation
 
 # X, y, and weights or None.
 Rows = tuple[Any, np.ndarray, np.ndarray | None]

@@ -1,4 +1,4 @@
-"""Validation data: which rows judge members, and the score of sub-ensembles on them.
+"""Validation rows: what members say of them, and the score of sub-ensembles on them.
 
 Scores on a path are scikit-learn's own scorer on predictions combined in float64, in the order in
 which the pruned estimator adds them up, so they are what it will score.
@@ -7,14 +7,13 @@ which the pruned estimator adds them up, so they are what it will score.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.metrics._scorer import _Scorer
-from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .arguments import values_of
@@ -392,37 +391,3 @@ class Validation:
             return self.score_on(estimator.rows(kept), rows[kept])
 
         return standard_error(self.scorer, estimator, self.y[rows], weight, score, losses)
-
-
-def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:
-    """Split rows into a training and a validation part, stratified for a classifier.
-
-    Returns
-    -------
-    train, validation : ndarray of int
-        Row positions.
-
-    Raises
-    ------
-    ValueError
-        If one of the parts would be empty.
-    """
-    rows = np.arange(len(y))
-    if len(y) < 2:
-        raise ValueError(
-            f"validation={share:g} holds out a share of the rows, but there is only {len(y)} sample; "
-            "give at least 2, or X_val and y_val"
-        )
-    n_validation = int(np.ceil(share * len(y)))
-    if n_validation == len(y):
-        raise ValueError(
-            f"validation={share:g} holds out all of the {len(y)} rows and leaves none to train on; "
-            f"give at most {1 - 1 / len(y):.3g}, or X_val and y_val"
-        )
-    stratify = None
-    if classifies:
-        _, counts = np.unique(np.asarray(y), return_counts=True)
-        enough = min(n_validation, len(y) - n_validation) >= len(counts)
-        # A class with a single row cannot be on both sides.
-        stratify = np.asarray(y) if counts.min() >= 2 and enough else None
-    return train_test_split(rows, test_size=share, stratify=stratify, random_state=random_state)

@@ -1,0 +1,43 @@
+"""Which rows an ensemble is trained on, and which are kept aside to judge its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+
+def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:
+    """Split rows into a training and a validation part, stratified for a classifier.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        Row positions.
+
+    Raises
+    ------
+    ValueError
+        If one of the parts would be empty.
+    """
+    rows = np.arange(len(y))
+    if len(y) < 2:
+        raise ValueError(
+            f"validation={share:g} holds out a share of the rows, but there is only {len(y)} sample; "
+            "give at least 2, or X_val and y_val"
+        )
+    n_validation = int(np.ceil(share * len(y)))
+    if n_validation == len(y):
+        raise ValueError(
+            f"validation={share:g} holds out all of the {len(y)} rows and leaves none to train on; "
+            f"give at most {1 - 1 / len(y):.3g}, or X_val and y_val"
+        )
+    stratify = None
+    if classifies:
+        _, counts = np.unique(np.asarray(y), return_counts=True)
+        enough = min(n_validation, len(y) - n_validation) >= len(counts)
+        # A class with a single row cannot be on both sides.
+        stratify = np.asarray(y) if counts.min() >= 2 and enough else None
+    return train_test_split(rows, test_size=share, stratify=stratify, random_state=random_state)

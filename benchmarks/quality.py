@@ -336,8 +336,14 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, default=Path("quality.png"))
     args = parser.parse_args()
     args.data = None if args.data is None else Path(args.data)
+    known = set_names(args.data)
+    unknown = sorted(set(args.sets or ()).difference(known))
+    if unknown:
+        parser.error(f"--sets: {', '.join(unknown)} is not among {', '.join(known)}")
     if not args.report:
         measure(args)
+    if not args.results.exists():
+        parser.error(f"nothing was measured: there is no {args.results} to report on")
     from quality_report import figure, report
 
     results = pd.read_csv(args.results)

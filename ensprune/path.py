@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,27 @@ class PathPoint:
     def weight_array(self) -> np.ndarray | None:
         """:attr:`weights` as an array of shape (size,), or None."""
         return None if self.weights is None else np.array(self.weights)
+
+
+def cheap_to_dear(points: Sequence[PathPoint]) -> list[PathPoint]:
+    """Points by cost, less those that one found later undercuts and that are no better.
+
+    A larger sub-ensemble can be the cheaper one: a swap saves more than the member before it cost,
+    or other clusters have other representatives.
+
+    Parameters
+    ----------
+    points : sequence of PathPoint
+        In the order they were found.
+    """
+    if all(before.cost <= after.cost for before, after in pairwise(points)):
+        return list(points)
+    kept: list[PathPoint] = []
+    for point in reversed(points):
+        least = point.cost * (1 - _SLACK)
+        if not any(other.cost < least and other.objective >= point.objective for other in kept):
+            kept.append(point)
+    return sorted(kept, key=lambda point: (point.cost, point.size))
 
 
 @dataclass(frozen=True)

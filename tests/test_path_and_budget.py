@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensprune.budget import budget_of
-from ensprune.path import PathPoint, PruningPath, SelectorResult
+from ensprune.path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 
 
 def path():
@@ -23,6 +23,16 @@ def path():
 )
 def test_within_takes_the_last_affordable_point(budget, size):
     assert path().within(budget).size == size
+
+
+def test_cheap_to_dear_by_hand():
+    # Of three members two ways: the later is cheaper and better. What four cost is less than the
+    # second, but they score less: both are of use. The fifth costs what the fourth does.
+    found = [(1, 2.0, 0.5), (3, 7.0, 0.7), (3, 6.0, 0.8), (4, 5.0, 0.6), (5, 5.0, 0.6)]
+    points = [PathPoint(tuple(range(size)), *rest) for size, *rest in found]
+    ordered = [(point.size, point.cost, point.objective) for point in cheap_to_dear(points)]
+    assert ordered == [found[0], found[3], found[4], found[2]]
+    assert cheap_to_dear(points[:2]) == points[:2]
 
 
 def test_within_refuses_what_is_too_cheap():

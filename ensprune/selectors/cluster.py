@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
 
-from ..path import PathPoint, PruningPath, SelectorResult
+from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from ..storage import blocks_of, release
 from .base import Problem, Selector, register_selector
 from .baseline import points_in_order
@@ -88,6 +88,7 @@ class ClusterSelector(Selector):
             points = self._by_tree(problem, members)
         else:
             points = points_in_order(problem, self._survivors(problem, members, alone))
+        points = cheap_to_dear(points)
         elapsed = time.perf_counter() - begin
         return PruningPath(tuple(points), SelectorResult("complete", points[-1].objective, elapsed))
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..path import PathPoint, PruningPath, SelectorResult
+from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from .base import Problem, Selector, register_selector, short_products
 from .baseline import points_in_order
 from .crossfit import Search, most_trusted
@@ -20,9 +19,6 @@ from .exchange import RELATIVE_GAIN, best_of_random_starts
 from .forward import Walk, argbest
 from .library_bags import bagged
 from .pursuit import pursue
-
-# Costs are sums of floats: less than this share is no saving.
-_SAVED = 1e-9
 
 # Options of the forward search and what they are when not in use.
 _FORWARD_ONLY: dict[str, Any] = {"replacement": False, "sorted_start": 0, "bags": 0, "starts": 1}
@@ -112,7 +108,7 @@ class GreedySelector(Selector):
         self._validate()
         start = time.perf_counter()
         points, complete = most_trusted(problem, self._searches(problem))(problem)
-        points = _cheap_to_dear(points)
+        points = cheap_to_dear(points)
         result = SelectorResult(
             "complete" if complete else "exhausted",
             points[-1].objective,
@@ -237,21 +233,6 @@ class GreedySelector(Selector):
                 "the last member left costs more; use direction='forward'"
             )
         return points[::-1], True
-
-
-def _cheap_to_dear(points: list[PathPoint]) -> list[PathPoint]:
-    """Points by cost, less those that one found later undercuts and that are no better.
-
-    A swap can save more than the member before it cost.
-    """
-    if all(before.cost <= after.cost for before, after in pairwise(points)):
-        return points
-    kept: list[PathPoint] = []
-    for point in reversed(points):
-        least = point.cost * (1 - _SAVED)
-        if not any(p.cost < least and p.objective >= point.objective for p in kept):
-            kept.append(point)
-    return sorted(kept, key=lambda point: (point.cost, point.size))
 
 
 def _by_both_rules(

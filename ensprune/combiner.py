@@ -215,7 +215,13 @@ class LinearCombiner(Combiner):
             total += output if weight is None else weight * output.astype(np.float64, copy=False)
         assert total is not None
         if self.averages:
-            total /= self.n_members if self.weights is None else self.weights.sum()
+            norm = self.n_members if self.weights is None else self.weights.sum()
+            if norm == 0:
+                raise ValueError(
+                    "members whose weights add up to 0 have no average; give each member of a vote "
+                    "a weight above 0, or set those that do not count to 'drop'"
+                )
+            total /= norm
             total = self.shifted(total)
         return total
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
 
 class Replay(BaseEstimator):
-    """Answers ``predict``, ``predict_proba`` and ``decision_function`` from memory.
+    """Answers ``predict``, ``predict_proba``, ``decision_function`` and ``score`` from memory.
 
     Parameters
     ----------
@@ -101,6 +102,12 @@ class Replay(BaseEstimator):
     @available_if(lambda replay: replay.decision_function_ is not None)
     def decision_function(self, X: Any) -> np.ndarray:
         return self._answer(self.decision_function_, X)
+
+    @available_if(lambda replay: replay._predict is not None)
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        # As scikit-learn's estimators score themselves: scorers that are given may ask for that.
+        metric = accuracy_score if hasattr(self, "classes_") else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)
 
     @staticmethod
     def _answer(response: np.ndarray | None, X: Any) -> np.ndarray:

@@ -224,7 +224,8 @@ class Validation:
 
         What adds up in single precision, or has weights in its leaves, rounds otherwise than
         :meth:`score_path` does: where leaves of different trees add up to the same, that decides
-        which samples tie, and so the area under a curve.
+        which samples tie, and so the area under a curve. A scorer that is none of scikit-learn's
+        may look at more than answers, such as the ``score`` of a search.
 
         Parameters
         ----------
@@ -234,6 +235,7 @@ class Validation:
         """
         point, combiner = path[at], self.combiner
         rounds_alike = combiner.linear and combiner.dtype == np.float64 and point.weights is None
+        rounds_alike = rounds_alike and isinstance(self.scorer, _Scorer)
         of_estimator = hasattr(self.members.estimator, "get_params")
         if rounds_alike or self.judges_unseen is not None or not of_estimator:
             return path

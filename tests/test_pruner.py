@@ -30,16 +30,17 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     StackingClassifier,
     VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import get_scorer, make_scorer, mean_pinball_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_info
 from xgboost import XGBClassifier
 
@@ -422,6 +423,34 @@ def test_custom_scorers_see_the_rows():
     theirs = EnsemblePruner(FrozenEstimator(forest), target_size=3, scoring=made).fit(X, y)
     assert ours.selected_.tolist() == theirs.selected_.tolist()
     assert set(seen) <= {(216, 8), (240, 8)}
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_custom_scorers_may_ask_how_an_estimator_scores_itself(task):
+    X, y = data(task)
+    kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
+    forest = kind(10, random_state=0).fit(X[:120], y[:120])
+    frozen, weight = FrozenEstimator(forest), np.linspace(0, 2, 120)
+
+    def own(estimator, rows, targets, sample_weight=None):
+        return estimator.score(rows, targets, sample_weight=sample_weight)
+
+    asked = EnsemblePruner(frozen, target_size=3, scoring=own)
+    asked.fit(X[120:240], y[120:240], sample_weight=weight)
+    default = EnsemblePruner(frozen, target_size=3)
+    default.fit(X[120:240], y[120:240], sample_weight=weight)
+    expected = asked.pruned_estimator_.score(X[120:240], y[120:240], sample_weight=weight)
+    assert asked.score_pruned_ == pytest.approx(expected)
+    assert asked.score_full_ == pytest.approx(default.score_full_)
+
+
+def test_members_without_weight_have_no_average():
+    X, y = data("regression")
+    learners = [("line", LinearRegression()), ("stump", DecisionTreeRegressor(max_depth=1))]
+    vote = VotingRegressor(learners, weights=[0, 1]).fit(X, y)
+    assert EnsemblePruner(FrozenEstimator(vote), target_size=1).fit(X, y).selected_.tolist() == [1]
+    with pytest.raises(ValueError, match="set those that do not count to 'drop'"):
+        prune(vote, X, y, target_size=1, selector="first")
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])

@@ -475,6 +475,10 @@ def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any)
     ]
     for name in (*without, *bound):
         result.__dict__.pop(name, None)
+    for name, own in vars(result).items():
+        # Draws move it on, and a refit draws.
+        if name not in changed and isinstance(own, np.random.RandomState | np.random.Generator):
+            result.__dict__[name] = copy.deepcopy(own)
     for name, value in changed.items():
         setattr(result, name, value)
     return result

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from families import FAMILIES, data, fitted
 from law import assert_obeys
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -320,15 +321,24 @@ def test_votes_of_no_weight_are_refused():
         open_members(voting).subset([0, 2])
 
 
-def test_boosting_that_was_cut_goes_on_from_where_it_is():
+@pytest.mark.parametrize(
+    ("ensemble", "count"),
+    [
+        (GradientBoostingClassifier(n_estimators=8, subsample=0.5), "n_estimators"),
+        (HistGradientBoostingClassifier(max_iter=8, max_features=0.4), "max_iter"),
+        (RandomForestClassifier(8), "n_estimators"),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, "generator"])
+def test_what_was_cut_goes_on_from_where_it_is(ensemble, count, seed):
     X, y = data("binary")
-    boosting = GradientBoostingClassifier(
-        n_estimators=8, subsample=0.5, warm_start=True, random_state=0
-    ).fit(X, y)
-    cut = open_members(boosting).subset([4, 1])
-    longer = copy.deepcopy(boosting).set_params(n_estimators=10).fit(X, y)
-    assert len(cut.set_params(n_estimators=5).fit(X, y).estimators_) == 5
-    untouched = boosting.set_params(n_estimators=10).fit(X, y)
+    state = np.random.RandomState(0) if seed == "generator" else seed
+    fitted = clone(ensemble).set_params(warm_start=True, random_state=state).fit(X, y)
+    cut = open_members(fitted).subset([4, 1])
+    longer = copy.deepcopy(fitted).set_params(**{count: 10}).fit(X, y)
+    cut.set_params(**{count: 5}).fit(X, y)
+    assert open_members(cut).n_members == 5
+    untouched = fitted.set_params(**{count: 10}).fit(X, y)
     np.testing.assert_array_equal(untouched.predict_proba(X), longer.predict_proba(X))
 
 

@@ -165,12 +165,22 @@ def progress(comparisons: Iterable[Comparison], total: int) -> Iterator[Comparis
             yield done
 
 
+def share(text: str) -> float:
+    """A share of the members, from the command line."""
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no share; give a number in (0, 1], such as 0.1"
+        )
+    return number
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
     parser.add_argument(
         "--size",
-        type=float,
+        type=share,
         help="share of the members to keep (default: a tenth of Bagging and RandomForest, a fifth of "
         "AdaBoost, a third of the other boosted ones, half of Stacking)",
     )
@@ -181,6 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=2, help="comparisons at the same time")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    if options.rows < 100:
+        parser.error(f"argument --rows: {options.rows} are too few; give 100 or more")
+    if options.jobs == 0:
+        parser.error("argument --jobs: give 1 or more, or -1 for all processors")
+    if not options.output.parent.is_dir():
+        parser.error(f"argument --output: there is no folder {options.output.parent}")
 
     tasks = [prepare(name, options.rows, options.seed) for name in options.datasets]
     steps = [

@@ -59,8 +59,13 @@ def _line(row: Comparison, width: int) -> str:
     sizes = "".join(f"{byte_size(size):>8}" for size in row.size)
     return (
         f"{row.ensemble:{width}}{f'{row.members[0]}>{row.members[1]}':>8} |"
-        f"{sizes}{row.smaller:>5.1f}x |{milliseconds}{row.faster:>5.1f}x |{scores}"
+        f"{sizes}{_times(row.smaller):>6} |{milliseconds}{_times(row.faster):>6} |{scores}"
     ).rstrip()
+
+
+def _times(ratio: float) -> str:
+    """A ratio in five characters, apart from its neighbour."""
+    return f"{ratio:.1f}x" if ratio < 99.95 else f"{ratio:.0f}x"
 
 
 def _notes(comparisons: Sequence[Comparison]) -> list[str]:

@@ -147,7 +147,8 @@ def compare(task: Task, family: Family, target_size: int | float, seed: int) -> 
     members = open_members(full)
     members.set_training_data(X, y)  # for stacking: its final estimator is refitted
     rng = np.random.default_rng(seed)
-    draws = [rng.choice(members.n_members, k, replace=False) for _ in range(_DRAWS)]
+    taken = min(k, members.n_members)  # AdaBoost ends where it errs on no row, sooner on some rows
+    draws = [rng.choice(members.n_members, taken, replace=False) for _ in range(_DRAWS)]
 
     baseline = family.retrained(k, _validation_judge(task, seed))
     retrained = [clone(baseline).set_params(**draw).fit(X, y) for draw in family.draws]
@@ -163,7 +164,7 @@ def compare(task: Task, family: Family, target_size: int | float, seed: int) -> 
         scores={
             "full": task.score(full),
             "pruned": task.score(pruned),
-            "first K": task.score(members.subset(np.arange(k))),
+            "first K": task.score(members.subset(np.arange(taken))),
             "random K": float(np.mean([task.score(members.subset(draw)) for draw in draws])),
             "retrained": float(np.mean([task.score(fitted) for fitted in retrained])),
         },

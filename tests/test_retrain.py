@@ -106,6 +106,12 @@ def test_a_budget_of_nodes_holds_for_new_rounds_too():
     assert nodes <= 0.2 * pruner.cost_full_
 
 
+def test_a_budget_of_seconds_goes_with_new_rounds():
+    X, y = regression()
+    pruner = EnsemblePruner(SLOW, 0.5, cost="latency", retrain=True, random_state=0).fit(X, y)
+    assert 1 <= pruner.n_members_ <= 40
+
+
 def test_votes_are_retrained_without_their_leaves():
     X, y = classes()
     stumps = AdaBoostClassifier(

@@ -13,6 +13,7 @@ from ensprune.selectors.ilp.evidence import Evidence
 from ensprune.selectors.ilp.formulation import RecallFloors
 from ensprune.selectors.ilp.relaxation import HingeSum, relax
 from ensprune.selectors.ilp.rules import make_rules
+from ensprune.selectors.ilp.solver import make_solver, solve
 
 _spec = importlib.util.spec_from_file_location(
     "ilp_cases", Path(__file__).with_name("ilp_cases.py")
@@ -110,3 +111,17 @@ def test_no_point_is_proof_only_where_none_is_known(known, monkeypatch):
     monkeypatch.setattr(relaxation, "linprog", lambda *args, **options: OptimizeResult(status=2))
     relaxed = relax(form.hinges(4), form.rules, 4, np.inf, start, soon(), 0.0)
     assert relaxed.bound == (-np.inf if known else np.inf)
+
+
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_a_program_costs_every_set_its_loss_and_its_optimum_is_the_best(name):
+    problem = cases.case(name, 3)
+    form = form_of(problem, name)
+    masks, losses = losses_of(problem, form, name, 3)
+    program = form.program(3)
+    for mask, loss in zip(masks, losses, strict=True):
+        values = program.fill(mask)
+        assert program.violation(values) < 1e-9
+        assert program.offset + program.cost @ values == pytest.approx(loss, abs=1e-6)
+    answer = solve(program, make_solver("highs"), deadline=soon(), mip_gap=0.0)
+    assert program.offset + program.cost @ answer.values == pytest.approx(losses.min(), abs=1e-6)

@@ -170,9 +170,13 @@ def test_lines_without_tqdm(monkeypatch, capsys):
     assert "[EnsemblePruner] adding members: 2 of 3\n" in shown.out
 
 
-def test_short_work_shows_no_bar(capsys):
+@pytest.mark.parametrize("bars", [True, False])
+def test_short_work_shows_no_bar_and_no_lines(bars, monkeypatch, capsys):
+    if not bars:
+        monkeypatch.setitem(sys.modules, "tqdm", None)
     EnsemblePruner(FOREST, 3, verbose=1).fit(*IRIS)
-    assert "adding" not in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "adding" not in shown.out + shown.err
 
 
 def test_silence(capfd):

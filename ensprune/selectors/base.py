@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,11 @@ class Problem:
     def n_members(self) -> int:
         """How many members there are to choose from."""
         return len(self.outputs)
+
+    @cached_property
+    def costs_alike(self) -> bool:
+        """Whether all members cost the same."""
+        return bool(np.ptp(self.costs) == 0)
 
     def start(self) -> Objective:
         """The objective, started on these data, with nothing chosen."""

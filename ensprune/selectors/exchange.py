@@ -59,16 +59,17 @@ def swap(
     outside = ~chosen if allowed is None else ~chosen & allowed
     limit = 10 * problem.n_members if exchanges == "auto" else int(exchanges)
     position = made = 0
-    alike = bool(np.ptp(problem.costs) == 0)
 
     def affordable(leaves: Any, comes: np.ndarray) -> np.ndarray:
-        if alike:
+        if problem.costs_alike:
             return np.ones(len(comes), dtype=bool)
         spent = problem.costs[chosen].sum()
         cost = spent - problem.costs[leaves] + problem.costs[comes]
         return cost <= spent * (1 + 1e-9) if cheaper else problem.fits(cost)
 
     def within_budget(swaps: Swaps) -> Swaps:
+        if problem.costs_alike:
+            return swaps
         positions, comes, scores = swaps
         within = affordable(np.array(objective.selected)[positions], comes)
         return positions[within], comes[within], scores[within]

@@ -239,7 +239,7 @@ def _by_both_rules(
     search: Callable[[Problem, bool], tuple[list[PathPoint], bool]], problem: Problem
 ) -> tuple[list[PathPoint], bool]:
     """The better end of ranking by gain and, where costs differ, by gain per cost."""
-    rules = [False] if np.ptp(problem.costs) == 0 else [False, True]
+    rules = [False] if problem.costs_alike else [False, True]
     runs = [search(problem, per_cost) for per_cost in rules]
     return max(runs, key=lambda run: run[0][-1].objective)
 

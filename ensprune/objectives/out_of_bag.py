@@ -116,6 +116,8 @@ class _Sums:
             nothing = 1e-12 * max(self.levels[0, 1], 1e-300)
             gram = np.where(self.shares > nothing, level + self.products / self.shares, np.nan)
             alone = np.where(self.spoken > nothing, self.squares / self.spoken, 0.0)
+        # One number per pair: what a member brings is taken off again with it.
+        gram = 0.5 * (gram + gram.T)
         np.fill_diagonal(gram, own + alone)
         return gram
 

@@ -7,6 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from ensprune.combiner import LinearCombiner
+from ensprune.link import Identity
+from ensprune.objectives import SquaredError
 from ensprune.objectives.out_of_bag import out_of_bag_gram, shrunk, unreliability
 from ensprune.objectives.squared import residual_gram
 
@@ -94,6 +97,24 @@ def test_it_does_not_depend_on_its_blocks(dtype, scale):
     whole = out_of_bag_gram(outputs, target, weight, mask)
     blocks = out_of_bag_gram(outputs, target, weight, mask, block_bytes=700)
     np.testing.assert_allclose(blocks, whole, rtol=1e-3 if dtype == np.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, "auto"])
+def test_single_precision_leaves_one_number_per_pair(shrinkage):
+    """A search that takes in all members and lets go of most ends at the sum over those left."""
+    outputs, target, weight, mask = drawn(n_members=60, n_samples=900)
+    outputs = outputs.astype(np.float32)
+    gram = out_of_bag_gram(outputs, target, weight, mask, shrinkage=shrinkage)
+    np.testing.assert_array_equal(gram, gram.T)
+    objective = SquaredError(shrinkage=shrinkage)
+    combiner = LinearCombiner("mean", Identity(), None, 60)
+    objective.start(outputs, target[0], combiner, weight, mask=mask)
+    for t in range(60):
+        objective.add(t)
+        objective.score()
+    for t in range(50):
+        objective.drop(t)
+    assert objective.score() == pytest.approx(-gram[50:, 50:].mean(), rel=1e-12)
 
 
 def test_samples_of_no_weight_are_not_there():

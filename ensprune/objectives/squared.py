@@ -119,29 +119,22 @@ class SquaredError(Objective):
     def _reset(self) -> None:
         self.selected: list[int] = []
         self._times = np.zeros(self.n_members, dtype=np.intp)  # in selected
-        # What the three below stand for; nobody has asked for a score since the moves after it.
-        self._settled = np.zeros(self.n_members, dtype=np.intp)
-        self._moved = False
+        # How often members came or went since somebody asked for a score: not yet in those below.
+        self._moves: dict[int, int] = {}
         self._pull = np.zeros(self.n_members)  # gram @ current weights
         self._quadratic = 0.0
         self._norm = 0.0
 
     def _settle(self) -> None:
         """Bring the quadratic form up to date with the members that are in."""
-        if not self._moved:
-            return
-        self._moved = False
-        moves = self._times - self._settled
-        members = moves.nonzero()[0]
-        if len(members) == 0:
-            return
-        rows = self._products.rows(members, self._prospects)
-        factors = moves[members] * self._member_weights[members]
-        pull = factors @ rows
-        self._quadratic += float(factors @ (2 * self._pull[members] + pull[members]))
-        self._pull += pull
-        self._norm += float(factors.sum())
-        self._settled = self._times.copy()
+        moves = {member: count for member, count in self._moves.items() if count}
+        rows: Any = self._products.rows(np.array(list(moves)), self._prospects) if moves else ()
+        for (member, count), row in zip(moves.items(), rows, strict=True):
+            factor = float(count * self._member_weights[member])
+            self._quadratic += factor * float(2 * self._pull[member] + factor * row[member])
+            self._pull += factor * row
+            self._norm += factor
+        self._moves = {}
 
     def _prospects(self) -> np.ndarray:
         """The loss with each member added to the set that the search is likely to end at.
@@ -150,7 +143,7 @@ class SquaredError(Objective):
         with them, up to as many as are wanted; where nothing is known yet, the average of all.
         """
         weights, diagonal = self._member_weights, self._products.diagonal
-        if not self._settled.any():
+        if not self._norm > 0:
             company = self._products.company
             quadratic = _TYPICAL_SIZE**2 * float(company.mean())
             pull, norm = _TYPICAL_SIZE * company, _TYPICAL_SIZE * float(weights.mean())
@@ -254,14 +247,17 @@ class SquaredError(Objective):
         return self._scores(loss, norm)
 
     def add(self, member: int) -> None:
-        self._moved = True
-        self._times[member] += 1
+        self._move(member, 1)
         self.selected.append(int(member))
 
     def drop(self, member: int) -> None:
         self.selected.remove(int(member))
-        self._moved = True
-        self._times[member] -= 1
+        self._move(member, -1)
+
+    def _move(self, member: int, count: int) -> None:
+        member = int(member)
+        self._times[member] += count
+        self._moves[member] = self._moves.get(member, 0) + count
 
     def clear(self) -> None:
         self._reset()

@@ -56,7 +56,9 @@ def test_frame_has_a_row_per_point():
     assert frame["cost"].tolist() == [1.0, 2.5, 4.0]
     assert frame["size"].tolist() == [1, 2, 3]
     assert frame["indices"].iloc[1] == (4, 0)
-    assert np.isnan(path().to_frame()["score"]).all()
+    assert frame["objective"].tolist() == [point.objective for point in scored]
+    assert frame["weights"].tolist() == [point.weights for point in scored]
+    assert np.isnan(path().to_frame()[["score", "score_refined"]]).all(axis=None)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def test_recall_floors_that_no_small_set_reaches():
 def test_cover_within_too_small_a_budget():
     problem = cases.classification(1, budget=1, n_samples=60)
     refused(
-        "faithful=True cannot hold within target_size", problem, formulation="cover", faithful=True
+        r"faithful=True cannot hold within target_size \(a budget of 1\); raise target_size or",
+        problem,
+        formulation="cover",
+        faithful=True,
     )
 
 

@@ -2,15 +2,18 @@
 
 import importlib.util
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult, linprog
 
+from ensprune.objectives import Accuracy, SquaredError
 from ensprune.selectors.ilp import FORMULATIONS, relaxation
 from ensprune.selectors.ilp.evidence import Evidence
 from ensprune.selectors.ilp.formulation import RecallFloors
+from ensprune.selectors.ilp.incumbent import Floors, Search
 from ensprune.selectors.ilp.relaxation import HingeSum, relax
 from ensprune.selectors.ilp.rules import make_rules
 from ensprune.selectors.ilp.solver import make_solver, solve
@@ -125,3 +128,21 @@ def test_a_program_costs_every_set_its_loss_and_its_optimum_is_the_best(name):
         assert program.offset + program.cost @ values == pytest.approx(loss, abs=1e-6)
     answer = solve(program, make_solver("highs"), deadline=soon(), mip_gap=0.0)
     assert program.offset + program.cost @ answer.values == pytest.approx(losses.min(), abs=1e-6)
+
+
+def test_the_search_knows_what_every_addition_and_drop_gives():
+    problem = cases.classification(2)
+    rules = make_rules(problem, None, None, None)
+    right = Accuracy()
+    right.start(problem.outputs, problem.y, problem.combiner)
+    brier = replace(problem, objective=SquaredError("brier")).start()
+    search = Search(brier, rules, Floors([right], [0.9]), soon())
+    search.go_to([1, 3, 4])
+    for drop in (False, True):
+        found = search.candidates(drop=drop)
+        for t in range(9):
+            if search.chosen[t] != drop:
+                continue
+            search.move(**{"drop" if drop else "add": t})
+            assert found[t] == pytest.approx(search.value(), rel=1e-9)
+            search.go_to([1, 3, 4])

@@ -82,6 +82,8 @@ def check_answers(scorer: Any, estimator: Any) -> None:
     asked = (asked,) if isinstance(asked, str) else tuple(asked)
     if not isinstance(scorer, _Scorer) or asked == ("default",):
         return
+    if not hasattr(estimator, "predict"):
+        return  # stacking with the default final estimator has no method before it is fitted
     if not any(hasattr(estimator, method) for method in asked):
         raise TypeError(
             f"scoring={scorer!r} asks for {' or '.join(asked)}, which "

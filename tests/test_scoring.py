@@ -7,7 +7,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from sklearn.ensemble import IsolationForest, RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    IsolationForest,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -105,6 +110,21 @@ def test_rows_that_judge_may_lack_a_class(scoring):
     assert given.fit(X, THREE, X_val=X[some], y_val=THREE[some]).n_members_ == 2
     frozen = FrozenEstimator(forest.fit(X, THREE))
     assert EnsemblePruner(frozen, scoring=scoring, target_size=2).fit(X[some], THREE[some])
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "roc_auc_ovr"])
+@pytest.mark.parametrize("inside", ["itself", "a pipeline", "a search"])
+def test_stacking_by_default_has_no_methods_before_it_is_fitted(scoring, inside):
+    learners = [("bayes", GaussianNB()), ("stump", DecisionTreeClassifier(max_depth=1))]
+    stacking = StackingClassifier(learners, cv=3)
+    ensemble = {
+        "itself": stacking,
+        "a pipeline": make_pipeline(StandardScaler(), stacking),
+        "a search": GridSearchCV(stacking, {"passthrough": [False]}, cv=2),
+    }[inside]
+    pruner = EnsemblePruner(ensemble, target_size=1, scoring=scoring, random_state=0)
+    small = pruner.fit(X, THREE, X_val=X, y_val=THREE).pruned_estimator_
+    assert pruner.score_pruned_ == pytest.approx(get_scorer(scoring)(small, X, THREE))
 
 
 def test_filters_of_warnings_stay_while_labels_are_tried():

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
@@ -19,7 +18,7 @@ from sklearn.utils.validation import _num_samples
 from .certificate import certification_split
 from .holdout import hold_out
 from .members.base import Members, open_members
-from .members.cross_fitting import cross_fits
+from .members.cross_fitting import clone_to_fit, cross_fits
 from .members.sampling import bootstraps
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
@@ -156,7 +155,7 @@ class Judging:
         else:
             self.progress.say(f"fitting {type(self.estimator).__name__} on {_num_samples(X)} rows")
             self._fitted_on = rows, fit_params
-            unfitted = clone(self.estimator)
+            unfitted = clone_to_fit(self.estimator)
             with self.progress.stage("fitting", 0, unfitted):
                 fitted = self.fit_alike(unfitted)
         members = members_of(fitted, self.deep)

@@ -16,6 +16,8 @@ from sklearn.ensemble import (
 from sklearn.model_selection import cross_val_predict
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 
+from .steps import last_step
+
 
 def cross_fits(estimator: Any) -> bool:
     """Whether the members of an unfitted estimator can be judged out of fold.
@@ -25,6 +27,15 @@ def cross_fits(estimator: Any) -> bool:
     if isinstance(estimator, StackingClassifier | StackingRegressor):
         return not (isinstance(estimator.cv, str) and estimator.cv == "prefit")
     return isinstance(estimator, VotingClassifier | VotingRegressor)
+
+
+def clone_to_fit(estimator: Any) -> Any:
+    """An unfitted clone, in which stacked learners that come fitted (``cv="prefit"``) still are."""
+    twin = clone(estimator)
+    given, own = last_step(estimator)[1], last_step(twin)[1]
+    if isinstance(given, StackingClassifier | StackingRegressor) and not cross_fits(given):
+        own.estimators = given.estimators
+    return twin
 
 
 def cross_fitted(

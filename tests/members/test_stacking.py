@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -83,6 +83,19 @@ def test_prefit_base_learners_predict_for_the_refit():
     cut = members.subset([1, 2])
     columns = np.column_stack([learners[t][1].predict(X) for t in (1, 2)])
     np.testing.assert_allclose(cut.final_estimator_.coef_, Ridge().fit(columns, y).coef_)
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_learners_that_come_fitted_stay_fitted(piped):
+    X, y = data("multiclass")
+    learners = [(name, clone(learner).fit(X[:120], y[:120])) for name, learner in LEARNERS]
+    stacking = StackingClassifier(learners, cv="prefit")
+    whole = make_pipeline(FunctionTransformer(), stacking) if piped else stacking
+    pruner = EnsemblePruner(whole, target_size=2, random_state=0).fit(X[120:], y[120:])
+    cut = pruner.pruned_estimator_[-1] if piped else pruner.pruned_estimator_
+    assert all(any(kept is given for _, given in learners) for kept in cut.estimators_)
+    assert len(cut.estimators_) == 2
+    assert not hasattr(stacking, "final_estimator_")
 
 
 def test_a_final_estimator_that_is_not_linear_needs_rows():

@@ -145,7 +145,8 @@ default="members"
     memory_limit : int, default=None
         Bytes that judging the members may take on top of the data and the ensemble. If the
         members' outputs do not fit, they go to a temporary file (in ``tempfile.gettempdir()``),
-        which vanishes with them. None keeps everything in memory.
+        which vanishes with them. ``refine`` comes on top: what the members kept say of all rows
+        is held in memory. None keeps everything there.
 
     Attributes
     ----------

@@ -282,18 +282,16 @@ class Judges:
 
     def __init__(self, trials: Sequence[Trial]):
         self._trials = trials
-        self._seen: dict[Strength, np.ndarray] = {}
+        self._seen: dict[Strength, float] = {}
 
     def loss(self, strength: Strength) -> float:
-        return float(self._losses(strength).sum())
+        if strength not in self._seen:
+            self._seen[strength] = float(self._losses(strength).sum())
+        return self._seen[strength]
 
     def _losses(self, strength: Strength) -> np.ndarray:
-        """Weighted loss of each judging row of all trials."""
-        if strength not in self._seen:
-            self._seen[strength] = np.concatenate(
-                [trial.losses(strength) for trial in self._trials]
-            )
-        return self._seen[strength]
+        """Weighted loss of each judging row of all trials: not kept, rows may be many."""
+        return np.concatenate([trial.losses(strength) for trial in self._trials])
 
     def best_of(self, candidates: Iterable[Strength]) -> Strength:
         """The first of the best."""

@@ -53,6 +53,27 @@ def test_weights_of_unequal_members_are_found(unequal):
     assert min(weights[:2]) > 5 * max(weights[2:])
 
 
+def test_trees_are_weighed_by_rows_they_have_not_seen():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 3))
+    y = 5 + np.sign(X[:, 0]) + 2 * rng.normal(size=900)
+    # Of the same bootstraps: deep ones know their own rows by heart.
+    deep, shallow = (
+        RandomForestRegressor(4, max_depth=depth, random_state=0).fit(X, y) for depth in (None, 2)
+    )
+    deep.estimators_[2:] = shallow.estimators_[2:]
+    pruned = EnsemblePruner(
+        FrozenEstimator(deep),
+        target_size=4,
+        selector="first",
+        refine="weights",
+        validation="oob",
+    ).fit(X, y)
+    trees = zip(pruned.pruned_estimator_.estimators_, deep.estimators_, strict=True)
+    weights = [float(np.median(new.predict(X) / old.predict(X))) for new, old in trees]
+    assert sum(weights[2:]) > 1.5 * sum(weights[:2])
+
+
 def test_the_path_has_both_scores(unequal):
     vote, X, y = unequal
     pruner = EnsemblePruner(

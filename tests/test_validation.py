@@ -86,3 +86,10 @@ def test_other_processes_are_asked_once(monkeypatch):
     with parallel_config(backend="loky", n_jobs=1):
         Validation(open_members(forest), X, y, get_scorer("neg_log_loss"))
     assert len(calls) == 1
+
+
+def test_where_nobody_speaks_there_is_no_score():
+    X, y = make_classification(50, random_state=0)
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    judge = Validation(open_members(forest), X, y, get_scorer("accuracy"))
+    assert np.isnan(judge.score_raw(judge.combiner, np.full((2, len(y)), np.nan))).all()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
@@ -67,6 +68,12 @@ class Residuals:
         self._target_square = float(((target**2) @ sample_weight).sum())
         # Where threads write residuals, again and again: new pages would cost as much once more.
         self._rooms: list[np.ndarray] = []
+        # Threads wait for the next sum, and end with this object: starting them anew takes as long
+        # as a tenth of a search.
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_pool": None, "_rooms": []}
 
     def survey(self) -> np.ndarray:
         """Weighted products of each member with itself, and with the mean of all; (2, n_members)."""
@@ -144,8 +151,8 @@ class Residuals:
         n_members, n_outputs, n_samples = self._outputs.shape
         n_some = n_members if n_some is None else n_some
         blocks = self._blocks(n_some)
-        enough = n_some * n_outputs * n_samples // _WORTH_A_THREAD
-        jobs = max(1, min(self._jobs, len(blocks), enough))
+        much = n_some * n_outputs * n_samples >= 2 * _WORTH_A_THREAD
+        jobs = min(self._jobs, len(blocks)) if much else 1
         room = max(_BLOCK_BYTES // self._dtype.itemsize, n_members * n_outputs)
         self._rooms += [np.empty(room, self._dtype) for _ in range(jobs - len(self._rooms))]
 
@@ -159,13 +166,15 @@ class Residuals:
         with one_blas_thread():
             if jobs == 1:
                 return self._added(map(of, blocks))
-            with ThreadPoolExecutor(jobs) as pool:
-                try:
-                    return self._added(pool.map(of, blocks))
-                except BaseException:
-                    # Ctrl-C does not wait for blocks that have not begun.
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._jobs)
+            try:
+                return self._added(self._pool.map(of, blocks))
+            except BaseException:
+                # Ctrl-C does not wait for blocks that have not begun.
+                pool, self._pool = self._pool, None
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _added(self, parts: Iterator[np.ndarray]) -> np.ndarray:
         """The sum of parts in float64, times the samples' weight where that is the same."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import threading
+
 import numpy as np
 import pytest
 
@@ -91,3 +95,22 @@ def test_room_is_written_to_again(case, monkeypatch):
     products.across(np.array([1, 2]))
     products.square(np.arange(9))
     assert {id(room) for room in products._rooms} == rooms
+
+
+def test_threads_stay_for_the_next_sum_and_end_with_the_products(case, monkeypatch):
+    monkeypatch.setattr(residuals, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
+    outputs, target, weight = case
+    before = set(threading.enumerate())
+    products = Residuals(outputs, target, weight, n_jobs=2)
+    first = products.survey()
+    own = set(threading.enumerate()) - before
+    products.square(np.arange(9))
+    assert set(threading.enumerate()) - before == own
+    again = pickle.loads(pickle.dumps(products))
+    np.testing.assert_array_equal(again.survey(), first)
+    del products, again
+    gc.collect()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+    assert set(threading.enumerate()) <= before

@@ -30,6 +30,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -236,6 +237,17 @@ def test_a_class_is_no_estimator():
             call(X, THREE)
     with pytest.raises(TypeError, match=r"is a class; give one of it, such as ForestLike\(\)"):
         EnsemblePruner(type("ForestLike", (RandomForestClassifier,), {})).fit(X, THREE)
+
+
+def test_what_is_around_an_ensemble_is_told_what_to_give():
+    around = OneVsRestClassifier(RandomForestClassifier(5, random_state=0))
+    with pytest.raises(TypeError, match="its estimator RandomForestClassifier can be pruned: give"):
+        EnsemblePruner(around).fit(X, THREE)
+    inside = EnsemblePruner(around.estimator, target_size=2)
+    ones = around.set_params(estimator=inside).fit(X, THREE).estimators_
+    assert [one.pruned_estimator_.n_estimators for one in ones] == [2, 2, 2]
+    with pytest.raises(TypeError, match="no ensemble that ensprune knows"):
+        EnsemblePruner(OneVsRestClassifier(LogisticRegression())).fit(X, THREE)
 
 
 def test_a_fitted_pruner_is_told_what_to_give():

@@ -441,11 +441,7 @@ def check_family(estimator: Any, parameter: str = "estimator") -> None:
     TypeError
         If there is none.
     """
-    for base in type(estimator).__mro__:
-        adapter = _LAZY_ADAPTERS.get(base.__module__.partition(".")[0])
-        if adapter is not None:
-            importlib.import_module(adapter)
-    if open_members.dispatch(type(estimator)) is not _unregistered:
+    if _has_adapter(estimator):
         return
     if isinstance(estimator, type):
         name = estimator.__name__
@@ -455,11 +451,27 @@ def check_family(estimator: Any, parameter: str = "estimator") -> None:
         raise TypeError(
             f"{parameter}={name} is no ensemble but has one; give its pruned_estimator_"
         )
+    for role in ("estimator", "regressor"):
+        inside = getattr(estimator, role, None)
+        if inside is not None and _has_adapter(inside):
+            raise TypeError(
+                f"{parameter}={name} is no ensemble, but its {role} {type(inside).__name__} can be "
+                f"pruned: give that, or give {name} an EnsemblePruner in its place"
+            )
     raise TypeError(
         f"{parameter}={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
         "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, CatBoost, voting or "
         f"stacking model, or register an adapter with ensprune.members.open_members.register({name})"
     )
+
+
+def _has_adapter(estimator: Any) -> bool:
+    """Whether the class of an object is registered; adapters of its library are by then."""
+    for base in type(estimator).__mro__:
+        adapter = _LAZY_ADAPTERS.get(base.__module__.partition(".")[0])
+        if adapter is not None:
+            importlib.import_module(adapter)
+    return open_members.dispatch(type(estimator)) is not _unregistered
 
 
 def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any) -> Any:

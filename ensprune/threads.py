@@ -27,6 +27,13 @@ class _Block(AbstractContextManager[None]):
     left = False
 
     def __enter__(self) -> None:
+        try:
+            self._begin()
+        except BaseException:  # a debugger or a notebook keeps what it was raised in alive
+            self.__exit__()
+            raise
+
+    def _begin(self) -> None:
         global _before
         with _lock:
             _settle()

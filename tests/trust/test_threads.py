@@ -192,6 +192,26 @@ def test_a_block_that_nobody_leaves_ends_when_it_is_forgotten():
         assert set(blas_threads()) == {2}
 
 
+@pytest.mark.parametrize("begun", ["looking for libraries", "limit set"])
+def test_a_block_that_did_not_begin_limits_nothing_as_long_as_its_error_is_kept(begun, monkeypatch):
+    change = threads._from_any_thread
+
+    def interrupted(step) -> None:
+        if callable(step):
+            change(step)
+        raise KeyboardInterrupt
+
+    name = "_controller" if begun == "looking for libraries" else "_from_any_thread"
+    with threadpool_limits(2, user_api="blas"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as kept:
+            patch.setattr(threads, name, interrupted)
+            one_blas_thread().__enter__()
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {2}
+    assert kept.tb is not None
+
+
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc", "neg_brier_score"])
 @pytest.mark.parametrize("options", [{}, {"direction": "backward"}, {"starts": 3}, {"bags": 3}])
 def test_a_search_takes_threads_from_blas_once(scoring, options, monkeypatch):

@@ -25,6 +25,8 @@ from .xgboost_margins import as_dense, can_read, margins
 from .xgboost_model import (
     Layout,
     cut,
+    encodes,
+    first_rounds,
     leaf_booster,
     load,
     read_layout,
@@ -60,7 +62,7 @@ class XGBoostMembers(Members, HasLeaves):
             # Early stopping: the estimator predicts with the rounds up to the best one.
             n_rounds = estimator._get_iteration_range(None)[1]
             if 0 < n_rounds < layout.n_rounds:
-                booster = booster[:n_rounds]
+                booster = first_rounds(booster, layout, n_rounds)
                 layout = read_layout(booster)
         self._raw = raw
         self._booster: xgboost.Booster = booster
@@ -150,10 +152,10 @@ class XGBoostMembers(Members, HasLeaves):
     def _pieces(self, indices: Indices | None, threads: int) -> list[Piece]:
         """What reads these members; the last ones are kept."""
         count, chosen = 1, None
-        if indices is None:
-            count = n_pieces(self._layout, self._booster.num_features(), threads)
-        else:
+        if indices is not None:
             chosen = tuple(int(i) for i in indices)
+        elif not encodes(self._booster):
+            count = n_pieces(self._layout, self._booster.num_features(), threads)
         if self._kept is None or self._kept[0] != (count, chosen):
             if chosen is None:
                 pieces = pieces_of(self._booster, self._layout, count)

@@ -199,6 +199,20 @@ def cut(
     return result
 
 
+def encodes(booster: xgboost.Booster) -> bool:
+    """Whether a booster may know the names of categories, which slices of it forget (XGBoost 3.2)."""
+    return "c" in (booster.feature_types or ())
+
+
+def first_rounds(booster: xgboost.Booster, layout: Layout, n_rounds: int) -> xgboost.Booster:
+    """A booster of some rounds of another, whose arrangement ``layout`` is."""
+    if not encodes(booster):
+        return booster[:n_rounds]
+    kept = range(n_rounds * layout.n_outputs * layout.n_parallel)
+    model = cut(read_model(booster), kept, None, n_rounds, layout.n_parallel)
+    return load(model, layout.runtime)
+
+
 def load(model: dict[str, Any] | bytes, runtime: dict[str, Any]) -> xgboost.Booster:
     """A booster of a saved model."""
     if isinstance(model, dict):

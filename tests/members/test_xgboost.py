@@ -20,7 +20,7 @@ from ensprune.members import open_members
 xgb = pytest.importorskip("xgboost")
 pd = pytest.importorskip("pandas")
 
-from ensprune.members import xgboost_model  # noqa: E402  (needs xgboost)
+from ensprune.members import xgboost_model, xgboost_reading  # noqa: E402  (needs xgboost)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*`booster=dart` is deprecated"),
@@ -312,13 +312,25 @@ def test_missing_marker():
     close(members.combiner.raw(members.outputs(X)), margin(model, X))
 
 
-def test_categories_in_another_order():
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("stops", [False, True])
+def test_categories_in_another_order(stops, n_jobs, monkeypatch):
+    # Slices of a booster forget which category has which number.
+    monkeypatch.setattr(xgboost_reading, "_TREES", 1)
+    monkeypatch.setattr(xgboost_reading, "_TREES_PER_FEATURE", 0)
     model, X = fit_categorical("regression")
+    if stops:
+        noise = np.random.RandomState(0).permutation(targets("regression", X))
+        model.set_params(n_estimators=60, early_stopping_rounds=5)
+        model.fit(X, targets("regression", X), eval_set=[(X, noise)], verbose=False)
     X = X[X["kind"].isin(list("qrsx"))]
     X = X.assign(kind=X["kind"].astype(str).astype(pd.CategoricalDtype(list("xsrq"))))
     members = open_members(model)
-    close(members.combiner.raw(members.outputs(X)), margin(model, X))
-    close(margin(members.subset(np.arange(N_ROUNDS)), X), margin(model, X))
+    assert members.n_members == (model.best_iteration + 1 if stops else N_ROUNDS)
+    close(members.combiner.raw(members.outputs(X, n_jobs)), margin(model, X))
+    everyone = members.subset(np.arange(members.n_members))
+    close(margin(everyone, X), margin(model, X))
+    np.testing.assert_array_equal(members.outputs(X, n_jobs), open_members(everyone).outputs(X, 1))
 
 
 def test_raw_booster_takes_dmatrix_without_base_margin():

@@ -126,8 +126,14 @@ class Judging:
     def of_unfitted(self, rows: Rows, fit_params: dict[str, Any]) -> Judges:
         """Fitted on all rows and judged where unseen, or fitted on some and judged on the rest."""
         share = self.validation
-        # Who is fitted anew is given weights, no other fit parameters.
-        crosses = cross_fits(self.estimator) and not (self.deep or self.refines or fit_params)
+        crosses = cross_fits(self.estimator) and not (self.deep or self.refines)
+        if share == "oob" and crosses and fit_params:
+            raise ValueError(
+                f"validation='oob' fits the members of {type(self.estimator).__name__} anew, with "
+                f"sample_weight but no other fit parameters, and fit got {sorted(fit_params)}; "
+                "give validation='auto' or a float"
+            )
+        crosses = crosses and not fit_params
         if share == "oob" or (share == "auto" and (bootstraps(self.estimator) or crosses)):
             members = self._open(rows, fit_params)
             judges = self._unseen(members, rows)
@@ -181,9 +187,9 @@ class Judging:
         if judges is None:
             raise ValueError(
                 "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True), "
-                "a voting model (with refine=None), or a stacking model that is no step of a "
-                "pipeline and cross-fits on folds that leave rows of every class; "
-                f"{type(members.estimator).__name__} does not; give validation='auto' or a float"
+                "or a voting model (with refine=None) or a stacking model that is no step of a "
+                "pipeline and is cross-fitted on folds that leave rows of every class; "
+                f"{type(members.estimator).__name__} is none here; give validation='auto' or a float"
             )
         return judges
 

@@ -105,10 +105,11 @@ Selector, default="greedy"
           estimator is trained on (of five larger folds where it has more), combined by final
           estimators fitted without the same fold; and for voting models, unless ``refine`` is
           given: their members are fitted five times more, each time without a fifth of the rows.
+          Voting and stacking models that end a pipeline are not cross-fitted.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
-        - ``"auto"``: ``"oob"`` where the ensemble bootstraps, votes without ``refine``, or is a
-          stacking model that cross-fits, else 0.25. With a frozen ensemble all rows given are validation rows.
+        - ``"auto"``: ``"oob"`` where that can be, else 0.25. With a frozen ensemble all rows given
+          are validation rows.
     cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
@@ -145,8 +146,9 @@ default="members"
     memory_limit : int, default=None
         Bytes that judging the members may take on top of the data and the ensemble. If the
         members' outputs do not fit, they go to a temporary file (in ``tempfile.gettempdir()``),
-        which vanishes with them. ``refine`` comes on top: what the members kept say of all rows
-        is held in memory. None keeps everything there.
+        which vanishes with them. ``refine`` comes on top, as what the members kept say of all rows
+        is held in memory, and so does what voting and stacking models say out of fold. None keeps
+        everything there.
 
     Attributes
     ----------

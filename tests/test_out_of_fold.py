@@ -333,6 +333,28 @@ def test_a_class_of_two_rows_makes_two_folds_and_one_of_one_none():
     assert members.out_of_fold() is None
 
 
+@pytest.mark.parametrize("lacking", [0, 2])
+def test_rows_without_a_class_are_not_those_a_vote_was_trained_on(lacking):
+    X, y = data("multiclass")
+    frozen = FrozenEstimator(vote("soft").fit(X, y))
+    others = y != np.unique(y)[lacking]
+    with pytest.raises(ValueError, match="leave rows of every class; VotingClassifier is none"):
+        EnsemblePruner(frozen, target_size=2, validation="oob").fit(X[others], y[others])
+
+
+def test_members_are_not_fitted_anew_without_what_they_were_given():
+    X, y = data("regression")
+    weight = np.random.default_rng(0).uniform(0.1, 3, size=len(y))
+    with config_context(enable_metadata_routing=True):
+        learners = [
+            (name, clone(one).set_fit_request(sample_weight="trust")) for name, one in REGRESSORS
+        ]
+        pruner = EnsemblePruner(VotingRegressor(learners), target_size=2, random_state=0)
+        assert "validation rows" in str(pruner.fit(X, y, trust=weight).report())
+        with pytest.raises(ValueError, match=r"no other fit parameters, and fit got \['trust'\]"):
+            pruner.set_params(validation="oob").fit(X, y, trust=weight)
+
+
 def test_refined_votes_hold_rows_out():
     X, y = data("regression")
     pruner = EnsemblePruner(vote("mean"), target_size=2, refine="weights", random_state=0)

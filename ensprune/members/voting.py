@@ -138,7 +138,7 @@ class VotingMembers(Members):
         voting = self.estimator
         classifies = self.combiner.classes is not None
         labels = voting.le_.transform(np.asarray(y)) if classifies else np.asarray(y)
-        rarest = np.bincount(labels).min() if classifies else len(labels)
+        rarest = np.bincount(labels, minlength=self.n_outputs).min() if classifies else len(labels)
         if (n_folds := min(_FOLDS, int(rarest))) < 2:
             return
         folds = (StratifiedKFold if classifies else KFold)(n_folds, shuffle=True, random_state=0)

@@ -277,6 +277,8 @@ def test_a_path_goes_from_cheap_to_dear_though_swaps_save_costs():
         ends = [point.cost for point in path]
         assert ends == sorted(ends)
         assert path.result.objective_value == path[-1].objective
+        assert path.result.status in ("complete", "exhausted")
+        assert 0 < path.result.solve_time < 60
         by_size = sorted(path, key=lambda point: point.size)
         dropped += by_size[-1].size - len(path)
         for smaller, larger in itertools.pairwise(by_size):

@@ -208,6 +208,15 @@ def test_hold_out_is_the_rule_elsewhere():
     assert pruner.estimator_._n_samples == len(X) // 2
 
 
+def test_fit_parameters_that_are_no_rows_are_handed_on_as_they_are():
+    X, y = data("binary")
+    rounds = []
+    boosting = GradientBoostingClassifier(n_estimators=3, random_state=0)
+    pruner = EnsemblePruner(boosting, target_size=2, validation=0.25)
+    pruner.fit(X, y, monitor=lambda i, *_: rounds.append(i))
+    assert rounds == [0, 1, 2]
+
+
 def test_hold_out_is_stratified_and_follows_its_seed():
     X, y = data("binary")
     y = np.where(np.arange(len(y)) < 8, "birch", "ash")

@@ -199,13 +199,14 @@ class LightGBMMembers(Members, HasLeaves):
     def _leaf_booster(self, indices: Indices | None) -> lightgbm.Booster:
         """The booster that predicts leaf values of these members; the last one is kept."""
         key = None if indices is None else tuple(int(i) for i in indices)
-        if self._leaves is None or self._leaves[0] != key:
+        kept = self._leaves
+        if kept is None or kept[0] != key:
             model, per_member = self._model, self._model.n_outputs
             if key is not None:
                 trees = [model.trees[t * per_member + k] for t in key for k in range(per_member)]
                 model = with_trees(model, trees)
-            self._leaves = key, leaf_booster(model)
-        return self._leaves[1]
+            self._leaves = kept = key, leaf_booster(model)
+        return kept[1]  # another thread may have asked for others in the meantime
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_leaves": None}  # made anew from the model

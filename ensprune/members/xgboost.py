@@ -156,14 +156,15 @@ class XGBoostMembers(Members, HasLeaves):
             chosen = tuple(int(i) for i in indices)
         elif not encodes(self._booster):
             count = n_pieces(self._layout, self._booster.num_features(), threads)
-        if self._kept is None or self._kept[0] != (count, chosen):
+        kept = self._kept
+        if kept is None or kept[0] != (count, chosen):
             if chosen is None:
                 pieces = pieces_of(self._booster, self._layout, count)
             else:
                 model = leaf_booster(*self._cut(np.asarray(chosen, dtype=np.intp), None))
                 pieces = [Piece(slice(None), model)]
-            self._kept = (count, chosen), pieces
-        return self._kept[1]
+            self._kept = kept = (count, chosen), pieces
+        return kept[1]  # another thread may have asked for others in the meantime
 
     def _rows(self, X: Any) -> tuple[Any, int]:
         """Rows in a form that can be sliced, where there is one, and their number."""

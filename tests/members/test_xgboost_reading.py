@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import xgboost
@@ -49,6 +52,24 @@ def test_pieces_are_the_whole(model, eager, threads):
         members.outputs(X, n_jobs=threads, indices=[4, 1]), wanted[[4, 1]]
     )
     np.testing.assert_array_equal(members.outputs(X, n_jobs=threads), wanted)
+
+
+def test_threads_that_ask_for_different_members_get_their_own():
+    model = xgboost.XGBClassifier(n_estimators=6, max_depth=2, n_jobs=1).fit(X, Y)
+    members = open_members(model)
+    wanted = members.outputs(X[:9], n_jobs=1)
+
+    def is_its_own(member: int) -> bool:
+        found = members.outputs(X[:9], n_jobs=1, indices=[member])
+        return np.array_equal(found, wanted[[member]])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(is_its_own, [0, 1, 2, 3, 4, 5] * 50))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_no_rows_and_matrices_in_pieces(eager):

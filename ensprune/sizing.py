@@ -152,7 +152,7 @@ def climb(
     score : callable
         Scores a path.
     enough : float or None
-        The score at which the climb may end; None climbs to the top.
+        The score at which the climb may end; None climbs to the top, and halves nothing.
 
     Returns
     -------

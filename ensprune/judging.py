@@ -17,8 +17,9 @@ from sklearn.utils.validation import _num_samples
 
 from .certificate import certification_split
 from .holdout import hold_out
-from .members.base import Members, open_members
+from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
+from .members.opening import open_members
 from .members.sampling import bootstraps
 from .members.steps import last_step
 from .out_of_fold import OutOfFold

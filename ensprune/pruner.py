@@ -36,7 +36,8 @@ from .budget import CostLike, budget_of, check_cost, check_target_size, member_c
 from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
-from .members.base import Members, check_family, open_members
+from .members.base import Members
+from .members.opening import check_family, open_members
 from .members.steps import last_step
 from .objectives.registry import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError

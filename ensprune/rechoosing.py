@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from .members.base import open_members
+from .members.opening import open_members
 from .objectives.registry import make_objective
 from .refine import FittedRefinement, Labelled
 from .refinement.strength import folds

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
 from .leaf_refinement import LeafRefinement
 from .members import open_members
-from .members.base import check_family
+from .members.opening import check_family
 from .members.refittable import open_leaves
 from .members.steps import last_step
 from .refine import Labelled, Opinion

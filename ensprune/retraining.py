@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 
 from .budget import member_costs
 from .leaf_refinement import LeafRefinement, LeafReport
-from .members.base import Members, open_members
+from .members.base import Members
+from .members.opening import open_members
 from .members.refittable import open_leaves
 from .objectives.generic import call_scorer
 from .validation import Validation

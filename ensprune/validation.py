@@ -19,7 +19,8 @@ from sklearn.utils import _safe_indexing
 from .arguments import values_of
 from .averages import quick_score, sample_losses
 from .combiner import Combiner, affine
-from .members.base import Members, open_members
+from .members.base import Members
+from .members.opening import open_members
 from .members.reading import read_members, shares_memory
 from .objectives.base import class_positions
 from .objectives.generic import call_scorer, replay, replay_raw

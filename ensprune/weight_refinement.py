@@ -14,7 +14,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .combiner import Combiner, LinearCombiner, affine
-from .members.base import Members, open_members
+from .members.base import Members
+from .members.opening import open_members
 from .objectives.base import normalised_weights
 from .objectives.convex import ConvexLoss
 from .objectives.out_of_bag import out_of_bag_gram

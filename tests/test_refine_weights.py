@@ -20,7 +20,7 @@ from sklearn.metrics import mean_squared_error
 from sklearn.tree import DecisionTreeRegressor
 
 from ensprune import EnsemblePruner, prune, refine
-from ensprune.members.base import open_members
+from ensprune.members.opening import open_members
 from ensprune.refine import register_refinement
 from ensprune.weight_refinement import WeightRefinement
 

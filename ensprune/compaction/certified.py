@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Auditor, Certificate, certification_split
-from ..members.base import open_members
+from ..members.opening import open_members
 from ..objectives.registry import ScorerLike, metric_name
 from ..validation import Validation
 from .path import CompactionPoint, judging_rows, lossless, path_below, scorer_of

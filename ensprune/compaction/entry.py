@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.utils._param_validation import validate_params
 
 from ..arguments import N_JOBS
-from ..members.base import open_members
+from ..members.opening import open_members
 from ..objectives.registry import ScorerLike
 from .certified import certified
 from .crossing import PATIENCE, least_nodes

@@ -16,8 +16,9 @@ from sklearn.utils.validation import _num_samples
 from ..arguments import labelled_rows, values_of
 from ..codes import one_hot
 from ..combiner import Combiner, affine
-from ..members.base import Members, open_members
+from ..members.base import Members
 from ..members.calibrated import CalibratedCombiner
+from ..members.opening import open_members
 from ..objectives.base import class_positions, normalised_weights
 from ..objectives.generic import call_scorer
 from ..objectives.registry import ScorerLike, default_scorer

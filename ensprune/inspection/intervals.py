@@ -19,7 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..averages import is_average, sample_losses, worst_difference
 from ..bounds import mean_bound, resampled
-from ..members.base import open_members
+from ..members.opening import open_members
 from ..objectives.generic import call_scorer, replay
 from ..replay import Replay
 from ..standard_error import error_on

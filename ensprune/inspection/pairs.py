@@ -12,7 +12,8 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..arguments import N_JOBS, labelled_rows
 from ..judging import members_of
-from ..members.base import Members, open_members
+from ..members.base import Members
+from ..members.opening import open_members
 from ..members.reading import read_members
 from ..objectives.registry import make_objective
 from ..reporting import Reports

@@ -15,7 +15,8 @@ from . import (
     voting,
     wrappers,
 )
-from .base import Members, open_members
+from .base import Members
+from .opening import open_members
 
 __all__ = ["Members", "open_members"]
 

@@ -14,7 +14,10 @@ from ..combiner import Combiner, Indices, LinearCombiner, MedianCombiner
 from ..link import Identity, Logistic, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.cart import cut_carts, read_cart
-from .base import Members, map_members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
+from .opening import open_members
+from .reading import map_members
 from .trees import is_tree
 
 

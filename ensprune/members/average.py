@@ -12,7 +12,8 @@ from ..combiner import Combiner, LinearCombiner
 from ..link import Identity, Probability
 from ..trees import TreeCut
 from ..trees.cart import cut_carts
-from .base import Members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .trees import weights_in
 
 # Computed from the rows the whole ensemble left out: meaningless for some of its members.

@@ -17,9 +17,12 @@ from ..link import Logistic, Softmax
 from ..trees import Tree
 from ..trees.cart import read_cart
 from .average import STALE, AverageMembers
-from .base import Members, map_members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .leaves import Leaves, TreeNodes, gather, positions
 from .nested import Place, nested
+from .opening import open_members
+from .reading import map_members
 from .refittable import HasLeaves, class_weights, no_leaves, refuse_constraints
 from .sampling import N_ASKED, refuse_other_rows, unseen_rows
 from .several import several_targets

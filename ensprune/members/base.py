@@ -1,16 +1,12 @@
-"""The adapter's contract, and the function that finds the adapter of a fitted ensemble."""
+"""The adapter's contract: what the members of a fitted ensemble say, and how it is cut down."""
 
 from __future__ import annotations
 
-import copy
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from functools import singledispatch
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ..combiner import Combiner, Indices
 from ..link import Logistic
@@ -20,14 +16,6 @@ from .costs import CostUnit, costs_of
 
 if TYPE_CHECKING:
     from .nested import Place
-
-# Families of optional or slow-to-import libraries: the adapter is imported when an object of
-# theirs arrives, not before.
-_LAZY_ADAPTERS = {
-    "catboost": "ensprune.members.catboost",
-    "lightgbm": "ensprune.members.lightgbm",
-    "xgboost": "ensprune.members.xgboost",
-}
 
 # Combiners in which weights are more than shares of a total.
 _SCALED = ("sum", "calibrated", "nested")
@@ -379,139 +367,3 @@ class Members(ABC):
                 "leave weights=None"
             )
         return given.astype(np.intp), factors
-
-
-@singledispatch
-def open_members(fitted: Any) -> Members:
-    """Open a fitted ensemble: its members, their outputs, and how to cut it down.
-
-    Parameters
-    ----------
-    fitted : object
-        A fitted ensemble: RandomForest, ExtraTrees, Bagging, AdaBoost, GradientBoosting,
-        HistGradientBoosting, Voting, Stacking (classifier or regressor); XGBoost's or
-        LightGBM's scikit-learn estimators or a raw ``Booster``, CatBoost's estimators; a
-        ``Pipeline``, fitted search,
-        ``FrozenEstimator`` or ``CalibratedClassifierCV`` around one of them.
-
-    Returns
-    -------
-    Members
-        The adapter of its family.
-
-    Raises
-    ------
-    TypeError
-        If no adapter is registered for its class, or the model has no members to drop.
-    ValueError
-        If it is of a supported class but of a form that cannot be cut.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> forest = RandomForestClassifier(20, random_state=0).fit(X, y)
-    >>> members = open_members(forest)
-    >>> members.outputs(X).shape
-    (20, 3, 150)
-    >>> members.subset([3, 1, 4]).n_estimators
-    3
-    """
-    check_family(fitted)
-    return open_members(fitted)
-
-
-_unregistered = open_members.dispatch(object)
-
-
-def check_family(estimator: Any, parameter: str = "estimator") -> None:
-    """Whether there is an adapter for the class of an estimator, fitted or not.
-
-    Parameters
-    ----------
-    estimator : object
-    parameter : str, default="estimator"
-        What the argument is called, for messages.
-
-    Raises
-    ------
-    TypeError
-        If there is none.
-    """
-    if _has_adapter(estimator):
-        return
-    if isinstance(estimator, type):
-        name = estimator.__name__
-        raise TypeError(f"{parameter}={name} is a class; give one of it, such as {name}()")
-    name = type(estimator).__name__
-    if hasattr(estimator, "pruned_estimator_"):
-        raise TypeError(
-            f"{parameter}={name} is no ensemble but has one; give its pruned_estimator_"
-        )
-    for role in ("estimator", "regressor"):
-        inside = getattr(estimator, role, None)
-        if inside is not None and _has_adapter(inside):
-            raise TypeError(
-                f"{parameter}={name} is no ensemble, but its {role} {type(inside).__name__} can be "
-                f"pruned: give that, or give {name} an EnsemblePruner in its place"
-            )
-    raise TypeError(
-        f"{parameter}={name} is no ensemble that ensprune knows; give a random forest, extra trees, "
-        "bagging, AdaBoost, (histogram) gradient boosting, XGBoost, LightGBM, CatBoost, voting or "
-        f"stacking model, or register an adapter with ensprune.members.open_members.register({name})"
-    )
-
-
-def _has_adapter(estimator: Any) -> bool:
-    """Whether the class of an object is registered; adapters of its library are by then."""
-    for base in type(estimator).__mro__:
-        adapter = _LAZY_ADAPTERS.get(base.__module__.partition(".")[0])
-        if adapter is not None:
-            importlib.import_module(adapter)
-    return open_members.dispatch(type(estimator)) is not _unregistered
-
-
-def shallow_copy(estimator: Any, *, without: Iterable[str] = (), **changed: Any) -> Any:
-    """A copy of a fitted estimator that shares all attributes but those changed or dropped.
-
-    Constructor parameters that are lists or arrays stay shared: nobody writes to them.
-    """
-    result = copy.copy(estimator)
-    # Methods kept as attributes (histogram boosting that stopped early by a scorer has one) are the
-    # original's, which would go on predicting in the place of the copy.
-    bound = [
-        name for name, own in vars(estimator).items() if getattr(own, "__self__", 0) is estimator
-    ]
-    for name in (*without, *bound):
-        result.__dict__.pop(name, None)
-    for name, own in vars(result).items():
-        # Draws move it on, and a refit draws.
-        if name not in changed and isinstance(own, np.random.RandomState | np.random.Generator):
-            result.__dict__[name] = copy.deepcopy(own)
-    for name, value in changed.items():
-        setattr(result, name, value)
-    return result
-
-
-def map_members(
-    read: Callable[[int], np.ndarray],
-    indices: Indices,
-    shape: tuple[int, int],
-    dtype: type,
-    n_jobs: int | None,
-) -> np.ndarray:
-    """Fill ``(len(indices), *shape)`` with ``read(member)``, members side by side in threads."""
-    result: np.ndarray = np.empty(
-        (len(indices), *shape), dtype=dtype
-    )  # (n_members, n_outputs, n_samples)
-
-    def fill(position: int, member: int) -> None:
-        result[position] = read(member)
-
-    Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(fill)(position, int(member)) for position, member in enumerate(indices)
-    )
-    return result

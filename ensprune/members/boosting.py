@@ -16,8 +16,10 @@ from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Logistic, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.cart import cut_carts, read_cart
-from .base import Members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .leaves import Leaves, gather
+from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 from .trees import leaf_ids_of, leaf_outputs, nodes_of, scaled, with_values
 

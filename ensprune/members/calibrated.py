@@ -18,7 +18,9 @@ from ..combiner import Combiner, Indices
 from ..link import Probability
 from ..replay import Replay
 from ..trees import Tree, TreeCut
-from .base import Members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
+from .opening import open_members
 from .roster import Roster
 
 

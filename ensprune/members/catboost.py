@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, Softmax
-from .base import Members, open_members
+from .base import Members
 from .catboost_model import (
     cut,
     is_symmetric,
@@ -30,6 +30,7 @@ from .catboost_model import (
 )
 from .engines import combiner_of_rounds
 from .leaves import Leaves, TreeNodes, gather
+from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 
 _ROWS = 4096  # read at once: all leaf values of more rows would leave the cache

@@ -72,7 +72,7 @@ def _count_nodes(part: Any) -> int:
         return len(part["left_children"])
     if isinstance(part, dict) and "num_leaves" in part:  # a LightGBM or CatBoost tree: binary, too
         return 2 * int(part["num_leaves"]) - 1
-    from .base import open_members  # which costs are a method of
+    from .opening import open_members  # which costs are a method of
 
     try:
         inner = open_members(part)

@@ -18,8 +18,9 @@ from ..combiner import Indices
 from ..trees import Tree
 from ..trees.cart import read_cart
 from .average import STALE, AverageMembers
-from .base import open_members, shallow_copy
+from .copying import shallow_copy
 from .leaves import Leaves, gather
+from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 from .sampling import N_ASKED, refuse_other_rows, unseen_rows
 from .several import several_targets

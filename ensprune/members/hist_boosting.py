@@ -14,8 +14,11 @@ from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.histogram import cut_histogram, marked, read_histogram
-from .base import Members, map_members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .leaves import Leaves, TreeNodes, gather, positions
+from .opening import open_members
+from .reading import map_members
 from .refittable import HasLeaves, refuse_constraints
 
 

@@ -19,7 +19,8 @@ from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.leafwise import cut_leafwise, read_leafwise
-from .base import Members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather, positions
 from .lightgbm_model import (
@@ -32,6 +33,7 @@ from .lightgbm_model import (
     with_own_values,
     with_trees,
 )
+from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 
 _ROWS = 4096  # predicted at once: all leaf values of more rows would leave the cache

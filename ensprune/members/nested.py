@@ -14,8 +14,9 @@ from sklearn.utils.validation import _num_samples
 
 from ..combiner import Combiner, Indices
 from ..nested import NestedCombiner, Slot
-from .base import Members, open_members
+from .base import Members
 from .costs import CostUnit
+from .opening import open_members
 from .roster import Roster
 
 

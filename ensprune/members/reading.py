@@ -1,8 +1,9 @@
-"""Reading members on whatever joblib is told to run on; how one is read is the adapters' business."""
+"""Members read side by side, on whatever joblib is told to run on; how one is read, adapters say."""
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,3 +61,24 @@ def _read_share(packed: np.ndarray, X: Any, indices: np.ndarray, dtype: type) ->
 
 
 __all__ = ["read_members", "shares_memory"]
+
+
+def map_members(
+    read: Callable[[int], np.ndarray],
+    indices: Indices,
+    shape: tuple[int, int],
+    dtype: type,
+    n_jobs: int | None,
+) -> np.ndarray:
+    """Fill ``(len(indices), *shape)`` with ``read(member)``, members side by side in threads."""
+    result: np.ndarray = np.empty(
+        (len(indices), *shape), dtype=dtype
+    )  # (n_members, n_outputs, n_samples)
+
+    def fill(position: int, member: int) -> None:
+        result[position] = read(member)
+
+    Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(fill)(position, int(member)) for position, member in enumerate(indices)
+    )
+    return result

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .base import Members, open_members
+from .base import Members
 from .leaves import Leaves
+from .opening import open_members
 
 # What leaf values fitted to squared error would undo.
 _OTHER_THAN_MEANS = {"absolute_error", "huber", "quantile"}

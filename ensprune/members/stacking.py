@@ -16,10 +16,13 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..combiner import Combiner, Indices
 from ..out_of_fold import CrossFitted, OutOfFold
-from .base import Members, map_members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .cross_fitting import cross_fitted
 from .meta import MetaCombiner, MetaRows
 from .nested import Place, nested
+from .opening import open_members
+from .reading import map_members
 from .several import several_targets
 from .voting import cut_named, named_members, refilled_named
 

@@ -16,9 +16,12 @@ from ..codes import one_hot
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
 from ..out_of_fold import OutOfFold
-from .base import Members, map_members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .cross_fitting import cross_fitted
 from .nested import Place, nested
+from .opening import open_members
+from .reading import map_members
 from .several import several_targets
 
 # As many as cross-validation has by default.

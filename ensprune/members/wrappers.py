@@ -18,8 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..combiner import Combiner, Indices
 from ..trees import Tree, TreeCut
-from .base import CostUnit, Members, open_members, shallow_copy
+from .base import CostUnit, Members
+from .copying import shallow_copy
 from .leaves import Leaves
+from .opening import open_members
 from .refittable import HasLeaves, no_leaves
 from .steps import refitted_steps
 

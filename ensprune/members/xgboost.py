@@ -16,9 +16,11 @@ from ..combiner import Combiner, Indices
 from ..link import Logistic
 from ..trees import Tree, TreeCut
 from ..trees.gradient import cut_gradient, read_gradient
-from .base import Members, open_members, shallow_copy
+from .base import Members
+from .copying import shallow_copy
 from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather
+from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 from .xgboost_link import link_of, missing_row, refuse_other_losses
 from .xgboost_margins import as_dense, can_read, margins

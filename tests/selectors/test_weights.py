@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from ensprune import EnsemblePruner, prune
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Identity, Probability
-from ensprune.members.base import open_members
+from ensprune.members.opening import open_members
 from ensprune.objectives import make_objective
 from ensprune.objectives.simplex import least_squares_weights, log_loss_weights
 from ensprune.selectors import Problem, WeightSelector

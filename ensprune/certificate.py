@@ -83,7 +83,7 @@ class Certificate:
                 f"{rows}"
             )
         lost = f"{self.metric} lost at most {rounded_up(self.bound):g}"
-        if self.bound <= 0:
+        if self.bound < 0:
             lost = f"{self.metric} gained at least {-rounded_up(self.bound):g}"
         return f"{kept}; {lost} with {100 * self.confidence:g} % confidence, on {rows}"
 
@@ -91,7 +91,7 @@ class Certificate:
 def rounded_up(value: float) -> float:
     """Rounded up to three significant digits: a bound must not look better than it is."""
     if value == 0 or not math.isfinite(value):
-        return value
+        return value + 0.0  # zero has no sign
     digit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
     return math.ceil(value / digit - 1e-9) * digit
 

@@ -6,6 +6,7 @@ rows, and how it is scored, is in ``validation.py``.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from .holdout import hold_out
 from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
 from .members.opening import open_members
-from .members.sampling import bootstraps
+from .members.sampling import bootstraps, scarcely_unseen
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
 from .progress import Progress
@@ -181,7 +182,27 @@ class Judging:
         mask = members.out_of_bag(len(rows[1]))
         if mask is not None and isinstance(self.estimator, FrozenEstimator):
             members.check_trained_on(rows[0], mask)
-        return None if mask is None else self._judges(members, rows, mask)
+        if mask is None or self._too_few_judge(members, mask, rows):
+            return None
+        return self._judges(members, rows, mask)
+
+    def _too_few_judge(self, members: Members, mask: np.ndarray, rows: Rows) -> bool:
+        """Whether other rows should judge; who asked for these is warned, or refused a certificate."""
+        scarce = scarcely_unseen(mask, rows[1], rows[2], members.combiner.classes is not None)
+        if scarce is None:
+            return False
+        if self.validation != "oob":
+            self.progress.say(f"{scarce}: too few judge out of bag")
+            return True
+        message = (
+            f"validation='oob': {scarce}, as scikit-learn draws rows by their weights (those of "
+            "class_weight too); scores out of bag say little of them. Give a held-out share such as "
+            "validation=0.25, or labelled rows that the ensemble was not trained on"
+        )
+        if self.confidence is not None:
+            raise ValueError(message)
+        warnings.warn(message, UserWarning, stacklevel=2)
+        return False
 
     @staticmethod
     def _required(judges: Judges | None, members: Members) -> Judges:

@@ -109,8 +109,11 @@ Selector, default="greedy"
           Voting and stacking models that end a pipeline are not cross-fitted.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
-        - ``"auto"``: ``"oob"`` where that can be, else 0.25. With a frozen ensemble all rows given
-          are validation rows.
+        - ``"auto"``: ``"oob"`` where that can be, else 0.25. Bootstraps that leave rows of some
+          class to less than a tenth of the members count as none: scikit-learn 1.9 and later draw
+          by weights, so under ``class_weight="balanced"`` nearly all rows of a rare class are drawn
+          (``"oob"`` warns then, and certifies nothing). With a frozen ensemble all rows given are
+          validation rows.
     cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
@@ -352,8 +355,9 @@ default="members"
             By Ctrl-C, within about a second, also while a solver is at work.
         ValueError
             If a parameter is out of range for this ensemble, ``validation="oob"`` is asked of an
-            ensemble that leaves no rows out or was trained on other rows, ``y_val`` has labels
-            not seen in training, a member outputs NaN, or ``memory_limit`` is too small.
+            ensemble that leaves no rows out (nearly none of a class, with ``confidence``) or was
+            trained on other rows, ``y_val`` has labels not seen in training, a member outputs NaN,
+            or ``memory_limit`` is too small.
         OSError
             If there is not enough room on disk for what ``memory_limit`` puts there.
         TypeError

@@ -434,3 +434,5 @@ def test_what_is_gained_for_sure_is_said_so():
     assert "accuracy gained at least 0.0123 with 90 % confidence" in str(gain)
     loss = Certificate(3, 9, "accuracy", 0.01, 0.02341, 0.9, None, "test", 50, 50, 1)
     assert "accuracy lost at most 0.0235 with 90 % confidence" in str(loss)
+    nothing = Certificate(3, 9, "accuracy", 0.0, -0.0, 0.9, None, "test", 50, 50, 1)
+    assert "accuracy lost at most 0 with 90 % confidence" in str(nothing)

@@ -215,7 +215,7 @@ class PruningPathDisplay:
         sure = f"({100 * certificate.confidence:g} % confidence)"
         if certificate.tolerance is None:
             bound = rounded_up(certificate.bound)
-            said = f"{bound:g} lost at most" if bound > 0 else f"{-bound:g} gained at least"
+            said = f"{bound:g} lost at most" if bound >= 0 else f"{-bound:g} gained at least"
             ax.vlines(
                 chosen,
                 curve.score_full - certificate.bound,

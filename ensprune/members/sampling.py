@@ -11,6 +11,13 @@ from sklearn.ensemble._forest import BaseForest
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
+# Where the ensemble's draw goes by weights, as of scikit-learn 1.9, heavy rows are in nearly every
+# sample. Drawn evenly, 37 % of the members leave a row out; below this share too few are left to judge.
+_SCARCE = 0.1
+
+# Fewer pairs of a member and a row may fall below it by chance.
+_ENOUGH_PAIRS = 30
+
 # Trees that are asked whether they were grown on the rows given: each is sure, unless it is a stump.
 N_ASKED = 3
 
@@ -48,6 +55,40 @@ def unseen_rows(ensemble: Any, n_samples: int, n_trained: int | None) -> np.ndar
     for row, seen in zip(unseen, samples, strict=True):
         row[seen] = False
     return unseen if unseen.any() else None
+
+
+def scarcely_unseen(
+    unseen: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, classifies: bool
+) -> str | None:
+    """Name what nearly all members have seen, such as a class of great weight; None if there is none.
+
+    Parameters
+    ----------
+    unseen : ndarray of shape (n_members, n_samples), dtype bool
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+        Of the metric: rows that count more are looked at more.
+    classifies : bool
+        Whether to look at each class by itself.
+
+    Returns
+    -------
+    str or None
+        For a message: the rows, and how few of the members have not seen them.
+    """
+    n_members = len(unseen)
+    share = unseen.mean(axis=0)
+    weight = np.ones(len(share)) if sample_weight is None else sample_weight
+    groups = [("the rows that weigh most", np.full(len(share), True))]
+    if classifies:
+        groups = [(f"the rows of class {label!r}", y == label) for label in np.unique(y).tolist()]
+    for name, rows in groups:
+        if not weight[rows].sum() > 0 or n_members * np.count_nonzero(rows) < _ENOUGH_PAIRS:
+            continue
+        left_out = float(np.average(share[rows], weights=weight[rows]))
+        if left_out < _SCARCE:
+            return f"{name} have been left out by {100 * left_out:.1f} % of the {n_members} members"
+    return None
 
 
 def refuse_other_rows(ensemble: Any, trees: Sequence[Any], rows: Any, unseen: np.ndarray) -> None:

@@ -65,6 +65,9 @@ WORKS = {
     ),
     "xgboost": Work(_ensemble("xgboost"), lambda e, X, y: prune(e, X, y, target_size=2)),
     "stacking": Work(_ensemble("stacking"), lambda e, X, y: prune(e, X, y, target_size=2)),
+    "votes": Work(
+        _ensemble("voting"), lambda e, X, y: prune(e, X, y, target_size=2, validation="oob")
+    ),
     "certificate": Work(
         _ensemble("forest"),
         lambda e, X, y: prune(

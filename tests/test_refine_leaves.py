@@ -208,7 +208,6 @@ def test_steps_that_use_labels_do_not_tell_them_to_who_judges(steps, classify, m
     # TargetEncoder draws folds from the generator of the process, which other tests move on.
     monkeypatch.setattr("numpy.random.mtrand._rand", np.random.RandomState(0))
     # On noise, columns that suit the labels of all rows make every strength look good.
-    np.random.seed(0)  # noqa: NPY002  # TargetEncoder's folds: its random_state is deprecated
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 240) if classify else rng.normal(size=240)
     X = rng.normal(size=(240, 100)) if steps is selected else rng.integers(0, 50, (240, 4))

@@ -195,8 +195,8 @@ class Judging:
             self.progress.say(f"{scarce}: too few judge out of bag")
             return True
         message = (
-            f"validation='oob': {scarce}, as scikit-learn draws rows by their weights (those of "
-            "class_weight too); scores out of bag say little of them. Give a held-out share such as "
+            f"validation='oob': {scarce}; scores out of bag say little of them (as of scikit-learn 1.9 "
+            "weights decide what is drawn, those of class_weight too). Give a held-out share such as "
             "validation=0.25, or labelled rows that the ensemble was not trained on"
         )
         if self.confidence is not None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics._scorer import _Scorer
 
 from ..combiner import Combiner
 from ..link import Probability
 from ..storage import release
-from .registry import register_objective
+from .registry import register_any_response, register_objective
 from .running import RunningObjective
 
 _ONE = np.uint64(1)
@@ -25,9 +26,11 @@ class RankingObjective(RunningObjective):
     ----------
     average : {"macro", "weighted"}, default="macro"
         Over the classes, each against the rest, where there are more than two: all the same, or
-        by how frequent they are. For two classes, only the second counts.
+        by how frequent they are. For two classes, only ``positive`` counts.
     by_decision : bool, default=True
         Whether the scorer asks for a ``decision_function`` first; else for probabilities.
+    positive : {0, 1}, default=1
+        Which of two classes is to be ranked before the other.
 
     Notes
     -----
@@ -35,30 +38,33 @@ class RankingObjective(RunningObjective):
     scores, so that sorting it carries the label along.
     """
 
-    def __init__(self, average: str = "macro", by_decision: bool = True):
+    def __init__(self, average: str = "macro", by_decision: bool = True, positive: int = 1):
         self.average = average
         self.by_decision = by_decision
+        self.positive = positive
 
     def _reduce(
         self, outputs: np.ndarray, offset: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         n_classes = len(self.combiner.classes)
-        ranked = [1] if n_classes == 2 else range(n_classes)
+        ranked = [self.positive] if n_classes == 2 else range(n_classes)
         self._positive = {c: self._targets == c for c in ranked}
         self._shares = {
             c: float(self._weights[hit].sum()) if self.average == "weighted" else 1.0
             for c, hit in self._positive.items()
         }
         if n_classes == 2 and isinstance(self.combiner.link, Probability):
-            # The raw score of the second class is all there is to rank.
-            return outputs[:, 1:], None if offset is None else offset[1:]
+            # The raw score of the one class is all there is to rank.
+            own = slice(self.positive, self.positive + 1)
+            return outputs[:, own], None if offset is None else offset[own]
         return outputs, offset
 
     def _columns(self, raw: np.ndarray) -> np.ndarray:
         """What the scorer ranks, (n_ranked, n_samples): decisions, or rounded probabilities."""
         combiner = self.combiner
         if self.by_decision and combiner.has_decision:
-            return raw
+            # Decisions of two classes speak for the second.
+            return -raw if self.positive == 0 else raw
         if not isinstance(combiner.link, Probability):
             raw = combiner.link.proba(raw)[list(self._positive)]
         return raw.astype(combiner.dtype, copy=False)
@@ -114,7 +120,7 @@ class RocAuc(RankingObjective):
     ----------
     average : {"macro", "weighted"}, default="macro"
         As in :class:`~ensprune.objectives.ranking.RankingObjective`.
-    by_decision : bool, default=True
+    by_decision, positive
         As there.
     """
 
@@ -136,7 +142,7 @@ class RocAucOneVsOne(RocAuc):
     ----------
     average : {"macro", "weighted"}, default="macro"
         Over the pairs.
-    by_decision : bool, default=True
+    by_decision, positive
         As in :class:`RocAuc`.
 
     References
@@ -173,7 +179,7 @@ class AveragePrecision(RankingObjective):
     ----------
     average : {"macro", "weighted"}, default="macro"
         The same for two classes.
-    by_decision : bool, default=True
+    by_decision, positive
         As in :class:`RocAuc`.
     """
 
@@ -254,6 +260,29 @@ def _is_one(combiner: Combiner) -> bool:
     return _ranks_two(combiner) and bool(np.asarray(classes[1] == 1).all())
 
 
+def _of_any_response(
+    ranking: type[RankingObjective], scorer: _Scorer, combiner: Combiner
+) -> RankingObjective | None:
+    """The form for a scorer of two classes by whatever it asks for first, and for either class."""
+    method: Any = scorer._response_method
+    asked = [method] if isinstance(method, str) else list(method)
+    has = {"decision_function": combiner.has_decision, "predict_proba": combiner.has_proba}
+    if scorer._sign != 1 or not _ranks_two(combiner) or not set(asked) <= set(has):
+        return None
+    first = next((name for name in asked if has[name]), None)
+    options = dict(scorer._kwargs)
+    positive = 1
+    if ranking is AveragePrecision:
+        label = options.pop("pos_label", 1)
+        found = [at for at, known in enumerate(combiner.classes) if known == label]  # type: ignore[arg-type]
+        if len(found) != 1:
+            return None
+        positive = found[0]
+    if first is None or options:
+        return None
+    return ranking(by_decision=first == "decision_function", positive=positive)
+
+
 register_objective(roc_auc_score, RocAuc, _ranks_two)
 register_objective(roc_auc_score, lambda: RocAuc(by_decision=False), _ranks_each, multi_class="ovr")
 register_objective(
@@ -272,3 +301,5 @@ for _average in ("macro", "weighted"):
         **({} if _average == "macro" else {"average": _average}),
     )
 register_objective(average_precision_score, AveragePrecision, _is_one)
+for _metric, _ranking in ((roc_auc_score, RocAuc), (average_precision_score, AveragePrecision)):
+    register_any_response(_metric, partial(_of_any_response, _ranking))

@@ -24,6 +24,8 @@ class _Registry:
         self._entries: dict[Any, list[tuple[Callable[[Combiner], bool], Factory]]] = {}
         # Whatever the keyword arguments.
         self._of_labels: dict[Any, Callable[..., Objective]] = {}
+        # Whatever the keyword arguments and the response asked for.
+        self._of_response: dict[Any, Callable[[Any, Combiner], Objective | None]] = {}
 
     def add(
         self,
@@ -35,6 +37,11 @@ class _Registry:
         self._entries.setdefault((metric, _frozen(kwargs)), []).append((applies, factory))
 
     def find(self, scorer: Any, combiner: Combiner) -> Factory | None:
+        if not isinstance(scorer, _Scorer):
+            return None
+        return self._standard(scorer, combiner) or self._any_response(scorer, combiner)
+
+    def _standard(self, scorer: Any, combiner: Combiner) -> Factory | None:
         if not is_standard(scorer):
             return None
         for applies, factory in self._entries.get(_key(scorer), ()):
@@ -45,6 +52,16 @@ class _Registry:
         if of_scorer is not None and asks_labels and classifies(combiner):
             return partial(of_scorer, scorer)
         return None
+
+    def _any_response(self, scorer: Any, combiner: Combiner) -> Factory | None:
+        of_response = self._of_response.get(scorer._score_func)
+        objective = None if of_response is None else of_response(scorer, combiner)
+        return None if objective is None else lambda: objective
+
+    def add_any_response(
+        self, metric: Callable[..., float], factory: Callable[[Any, Combiner], Objective | None]
+    ) -> None:
+        self._of_response[metric] = factory
 
     def add_of_labels(
         self, metric: Callable[..., float], factory: Callable[..., Objective]
@@ -119,6 +136,22 @@ def register_label_metric(
         ``factory(scorer)`` returns a new objective.
     """
     _registry.add_of_labels(metric, factory)
+
+
+def register_any_response(
+    metric: Callable[..., float],
+    factory: Callable[[Any, Combiner], Objective | None],
+) -> None:
+    """Give a metric a fast form for scorers that ask otherwise than scikit-learn's own.
+
+    Parameters
+    ----------
+    metric : callable
+        The metric function that scorers wrap, such as ``sklearn.metrics.roc_auc_score``.
+    factory : callable
+        ``factory(scorer, combiner)`` returns a new objective, or None where there is no fast form.
+    """
+    _registry.add_any_response(metric, factory)
 
 
 def regresses(combiner: Combiner) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
+from sklearn.metrics import average_precision_score, get_scorer, make_scorer, roc_auc_score
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Logistic, Probability, Softmax
@@ -117,6 +117,60 @@ def test_scorers_that_ask_for_something_else_have_no_fast_form(scorer):
     assert type(make_objective(scorer, combiner)) is GenericObjective
 
 
-def test_average_precision_of_labels_other_than_one_is_left_to_scikit_learn():
+ANY_RESPONSE = [
+    (average_precision_score, "predict_proba", {"pos_label": "bad"}),
+    (average_precision_score, "predict_proba", {"pos_label": "good"}),
+    (average_precision_score, ("decision_function", "predict_proba"), {"pos_label": "bad"}),
+    (average_precision_score, ("predict_proba", "decision_function"), {"pos_label": "bad"}),
+    (roc_auc_score, "predict_proba", {}),
+    (roc_auc_score, ["predict_proba", "decision_function"], {}),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("link", "kind"), [(Probability(), "mean"), (Logistic(2.0), "sum")])
+@pytest.mark.parametrize(("metric", "response", "options"), ANY_RESPONSE)
+def test_two_classes_are_ranked_whatever_is_asked(metric, response, options, link, kind, weighted):
+    rng = np.random.default_rng(1)
+    outputs = outputs_of(link, 2, rng)
+    y = rng.choice(["bad", "good"], N_SAMPLES, p=[0.2, 0.8])
+    weight = rng.choice([0.0, 0.5, 2.0], N_SAMPLES) if weighted else None
+    offset = rng.normal(size=1) if kind == "sum" else None
+    combiner = LinearCombiner(kind, link, np.array(["bad", "good"]), N_MEMBERS, offset=offset)
+    scorer = make_scorer(metric, response_method=response, **options)
+    fast, exact = make_objective(scorer, combiner), GenericObjective(scorer)
+    assert isinstance(fast, RocAuc | AveragePrecision)
+    for objective in (fast, exact):
+        objective.start(outputs, y, combiner, weight)
+    for member in (3, 1, 4):
+        np.testing.assert_allclose(fast.candidates(), exact.candidates(), atol=1e-12)
+        fast.add(member), exact.add(member)
+        assert fast.score() == pytest.approx(exact.score(), abs=1e-12)
+    np.testing.assert_allclose(fast.candidates(drop=True), exact.candidates(drop=True), atol=1e-12)
+
+
+def test_the_first_of_two_labels_may_be_the_one():
+    # scikit-learn's average precision takes 1 for the positive class, wherever it stands.
     combiner = LinearCombiner("mean", Probability(), np.array([1, 2]), 2)
-    assert type(make_objective("average_precision", combiner)) is GenericObjective
+    objective = make_objective("average_precision", combiner)
+    assert isinstance(objective, AveragePrecision)
+    scores = np.array([[0.9, 0.4, 0.6], [0.2, 0.8, 0.7]])
+    outputs = np.stack([scores, 1 - scores], axis=1)
+    objective.start(outputs, np.array([1, 2, 1]), combiner)
+    # Ranked first and second; the last, and second: (1/2 + 2/3) / 2.
+    np.testing.assert_allclose(objective.candidates(), [1.0, 7 / 12])
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        make_scorer(average_precision_score, response_method="predict_proba", pos_label=3),
+        make_scorer(average_precision_score, response_method="predict_proba", average="micro"),
+        make_scorer(average_precision_score, response_method="decision_function"),
+        make_scorer(roc_auc_score, response_method="predict_proba", max_fpr=0.1),
+        make_scorer(roc_auc_score, response_method=("predict_proba", "predict")),
+    ],
+)
+def test_what_is_asked_for_and_not_there_has_no_fast_form(scorer):
+    combiner = LinearCombiner("mean", Probability(), np.arange(2), 2)
+    assert type(make_objective(scorer, combiner)) is GenericObjective

@@ -20,7 +20,6 @@ _PER_NODE = (
     "split_type",
     "sum_hessian",
 )
-_CATEGORIES = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
 
 
 def read_gradient(tree: dict[str, Any]) -> Tree:

@@ -768,7 +768,7 @@ def prune(
     deep : bool, default=False
         As in :class:`EnsemblePruner`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows for the metric.
+        Weights of the rows for the metric; out of fold members are fitted anew with them, too.
     n_jobs, random_state, verbose, memory_limit : optional
         As in :class:`EnsemblePruner`.
 

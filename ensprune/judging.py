@@ -21,7 +21,7 @@ from .holdout import hold_out
 from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
 from .members.opening import open_members
-from .members.sampling import bootstraps, scarcely_unseen
+from .members.sampling import bootstraps, little_said, scarcely_unseen
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
 from .progress import Progress
@@ -194,11 +194,7 @@ class Judging:
         if self.validation != "oob":
             self.progress.say(f"{scarce}: too few judge out of bag")
             return True
-        message = (
-            f"validation='oob': {scarce}; scores out of bag say little of them (as of scikit-learn 1.9 "
-            "weights decide what is drawn, those of class_weight too). Give a held-out share such as "
-            "validation=0.25, or labelled rows that the ensemble was not trained on"
-        )
+        message = little_said(scarce)
         if self.confidence is not None:
             raise ValueError(message)
         warnings.warn(message, UserWarning, stacklevel=2)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
-from ensprune import EnsemblePruner, prune
+from ensprune import EnsemblePruner, compact, prune
 from ensprune.members.sampling import scarcely_unseen
 
 
@@ -75,6 +75,8 @@ def test_who_asks_for_them_is_warned_and_gets_no_certificate(rare):
         EnsemblePruner(forest, target_size=5, validation="oob").fit(*rare)
     with pytest.warns(UserWarning, match=said):
         prune(forest.fit(*rare), *rare, target_size=5, validation="oob")
+    with pytest.warns(UserWarning, match=said):
+        compact(forest, *rare, validation="oob")
     with pytest.raises(ValueError, match=said):
         prune(forest, *rare, target_size="auto", validation="oob", confidence=0.8)
 

@@ -1,10 +1,11 @@
 """The path of a compaction: smaller and smaller ensembles, each scored on the rows that judge.
 
-In which order nodes go is the rooms' next door; where to stop is ``entry.py``.
+In which order nodes go is in ``collapse.py`` and ``depth.py``; where to stop is in ``entry.py``.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from ..combiner import Combiner, affine
 from ..members.base import Members
 from ..members.calibrated import CalibratedCombiner
 from ..members.opening import open_members
+from ..members.sampling import little_said, scarcely_unseen
 from ..objectives.base import class_positions, normalised_weights
 from ..objectives.generic import call_scorer
 from ..objectives.registry import ScorerLike, default_scorer
@@ -151,6 +153,10 @@ def judging_rows(
         )
     if unseen is not None:
         members.check_trained_on(X, unseen)
+        classifies = members.combiner.classes is not None
+        scarce = scarcely_unseen(unseen, y, sample_weight, classifies)
+        if scarce is not None:
+            warnings.warn(little_said(scarce), UserWarning, stacklevel=2)
     rows = JudgingRows(X, y, sample_weight, unseen)
     if sample_weight is None or (sample_weight > 0).all() or not (sample_weight > 0).any():
         return rows

@@ -91,6 +91,15 @@ def scarcely_unseen(
     return None
 
 
+def little_said(scarce: str) -> str:
+    """The message about rows as :func:`scarcely_unseen` names them."""
+    return (
+        f"validation='oob': {scarce}; scores out of bag say little of them (as of scikit-learn 1.9 "
+        "weights decide what is drawn, those of class_weight too). Give labelled rows that the "
+        "ensemble was not trained on; EnsemblePruner holds them out with validation=0.25"
+    )
+
+
 def refuse_other_rows(ensemble: Any, trees: Sequence[Any], rows: Any, unseen: np.ndarray) -> None:
     """Refuse rows that some trees cannot have been grown on: a leaf knows how many it had.
 

@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from .averages import sample_losses
 from .objectives.base import normalised_weights, variance_of
+from .objectives.confusion import scores_without
 from .objectives.generic import call_scorer
 from .ranked import RankedRows
 from .replay import Replay
@@ -57,7 +58,9 @@ def standard_error(
         losses = sample_losses(scorer, estimator, y)
     if losses is None:
         ranked = RankedRows.of(scorer, estimator, y)
-        return _jackknife(y, score) if ranked is None else ranked.standard_error(sample_weight)
+        if ranked is not None:
+            return ranked.standard_error(sample_weight)
+        return _jackknife(scorer, estimator, y, sample_weight, score)
     share = normalised_weights(sample_weight, len(y))
     mean = share @ losses
     se = float(np.sqrt((share**2 * (losses - mean) ** 2).sum()))
@@ -95,13 +98,19 @@ def error_on(
     return standard_error(scorer, estimator, y, sample_weight, score)
 
 
-def _jackknife(y: np.ndarray, score: Callable[[np.ndarray], float]) -> float:
+def _jackknife(
+    scorer: Any,
+    estimator: Replay,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    score: Callable[[np.ndarray], float],
+) -> float:
     """Standard error by leaving out a tenth of the rows at a time, alike in their labels."""
     if len(y) < _JACKKNIFE_GROUPS:
         return float("nan")
     group = np.empty(len(y), dtype=int)
     group[np.argsort(y, kind="stable")] = np.arange(len(y)) % _JACKKNIFE_GROUPS
-    spread = np.var(
-        [score(np.flatnonzero(group != left_out)) for left_out in range(_JACKKNIFE_GROUPS)]
-    )
-    return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * spread))
+    scores = scores_without(scorer, estimator, y, sample_weight, group)
+    if scores is None:
+        scores = np.array([score(np.flatnonzero(group != g)) for g in range(_JACKKNIFE_GROUPS)])
+    return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * np.var(scores)))

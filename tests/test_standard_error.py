@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer, r2_score
+from sklearn.metrics import get_scorer, make_scorer, r2_score, recall_score
 
+from ensprune import standard_error
 from ensprune.replay import Replay
 from ensprune.standard_error import error_on
 
@@ -74,3 +75,25 @@ def test_several_targets_and_metrics_that_need_every_row_have_none():
         return r2_score(y, estimator.predict(X))
 
     assert np.isnan(error_on(needs_all, Replay(None, predict=SAID), two, Y))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize(
+    "scoring", ["f1_macro", "precision_macro", "balanced_accuracy", "matthews_corrcoef"]
+)
+def test_what_labels_tell_is_counted_once_for_all_tenths(scoring, n_classes, weighted, monkeypatch):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, n_classes, 137)
+    said = np.where(rng.random(137) < 0.6, y, rng.integers(0, n_classes, 137))
+    weight = rng.choice([0.0, 0.1, 1.0], 137) if weighted else None
+    counted = error(scoring, y, said, weight)
+    monkeypatch.setattr(standard_error, "scores_without", lambda *_: None)
+    assert counted == pytest.approx(error(scoring, y, said, weight), rel=1e-9)
+
+
+def test_a_metric_that_is_not_defined_without_a_tenth_has_no_error():
+    y = np.repeat([0, 1], [1, 19])
+    scorer = make_scorer(recall_score, pos_label=0, zero_division=np.nan)
+    found = error_on(scorer, Replay(np.arange(2), predict=y), np.empty((20, 0)), y)
+    assert np.isnan(found)

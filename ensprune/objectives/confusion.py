@@ -28,8 +28,9 @@ from ..link import Link, Logistic
 from ..replay import Replay
 from ..scoring import check_metric_parameters
 from ..storage import release
+from .base import class_positions
 from .generic import call_scorer
-from .registry import register_label_metric
+from .registry import counts_labels, register_label_metric
 from .ties import OfLabels
 
 # Entries of confusion matrices that are held at a time, by each thread.
@@ -81,12 +82,19 @@ class ConfusionScore(OfLabels):
         for first in range(0, len(members), some):
             batch = members[first : first + some]
             matrices = [self._confusion(member, sign) for member in batch]
-            scores[first : first + some] = self._scores(*map(np.stack, zip(*matrices, strict=True)))
+            scores[first : first + some] = scores_of_confusions(
+                self.scorer,
+                self.combiner.classes,
+                *map(np.stack, zip(*matrices, strict=True)),
+            )
         return scores
 
     def _current(self) -> float:
         counts, weights = self._confusion()
-        return float(self._scores(counts[None], weights[None])[0])
+        scores = scores_of_confusions(
+            self.scorer, self.combiner.classes, counts[None], weights[None]
+        )
+        return float(scores[0])
 
     def _confusion(
         self, member: int | None = None, sign: float = 1.0
@@ -109,41 +117,104 @@ class ConfusionScore(OfLabels):
         counts = np.bincount(entries, minlength=size)
         return counts, counts if self._uniform else np.bincount(entries, self._weights, size)
 
-    def _scores(self, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Score of each confusion matrix (n_candidates, n_classes ** 2), true classes first."""
-        n_classes = len(self.combiner.classes)
-        confusion = weights.reshape(-1, n_classes, n_classes).astype(np.float64, copy=False)
-        # scikit-learn averages over the labels that are there, be it without weight.
-        seen = counts.reshape(confusion.shape)
-        present = (seen.sum(axis=1) + seen.sum(axis=2)) > 0
-        closed = _CLOSED.get(self.scorer._score_func)
-        scores = np.full(len(counts), np.nan)
-        if closed is not None:
-            sides = _Sides(
-                right=np.diagonal(confusion, axis1=1, axis2=2),
-                true=confusion.sum(axis=2),
-                predicted=confusion.sum(axis=1),
-                present=present,
-            )
-            with np.errstate(invalid="ignore", divide="ignore"):
-                scores = closed(sides, self.combiner.classes, self.scorer._kwargs)
-            scores *= self.scorer._sign
-        for candidate in np.flatnonzero(~np.isfinite(scores)):
-            scores[candidate] = self._asked(counts[candidate], weights[candidate])
-        return scores
 
-    def _asked(self, counts: np.ndarray, weights: np.ndarray) -> float:
-        """What the scorer itself says of one confusion matrix."""
-        classes = self.combiner.classes
-        entries = np.flatnonzero(counts)
-        true, said = np.divmod(entries, len(classes))
-        return call_scorer(
-            self.scorer,
-            Replay(classes, predict=classes[said]),
-            np.empty((len(entries), 0)),
-            classes[true],
-            weights[entries],
+def scores_of_confusions(
+    scorer: Any, classes: np.ndarray, counts: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Score of each confusion matrix.
+
+    Parameters
+    ----------
+    scorer : scikit-learn scorer
+        Of predicted labels.
+    classes : ndarray of shape (n_classes,)
+    counts : ndarray of shape (n_candidates, n_classes ** 2), dtype int
+        Samples in each entry, true classes first.
+    weights : ndarray of the same shape
+        What they weigh.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates,), dtype float64
+    """
+    n_classes = len(classes)
+    confusion = weights.reshape(-1, n_classes, n_classes).astype(np.float64, copy=False)
+    # scikit-learn averages over the labels that are there, be it without weight.
+    seen = counts.reshape(confusion.shape)
+    present = (seen.sum(axis=1) + seen.sum(axis=2)) > 0
+    closed = _CLOSED.get(scorer._score_func)
+    scores = np.full(len(counts), np.nan)
+    if closed is not None:
+        sides = _Sides(
+            right=np.diagonal(confusion, axis1=1, axis2=2),
+            true=confusion.sum(axis=2),
+            predicted=confusion.sum(axis=1),
+            present=present,
         )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores = closed(sides, classes, scorer._kwargs)
+        scores *= scorer._sign
+    for candidate in np.flatnonzero(~np.isfinite(scores)):
+        scores[candidate] = _asked(scorer, classes, counts[candidate], weights[candidate])
+    return scores
+
+
+def _asked(scorer: Any, classes: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> float:
+    """What the scorer itself says of one confusion matrix."""
+    entries = np.flatnonzero(counts)
+    true, said = np.divmod(entries, len(classes))
+    return call_scorer(
+        scorer,
+        Replay(classes, predict=classes[said]),
+        np.empty((len(entries), 0)),
+        classes[true],
+        weights[entries],
+    )
+
+
+def scores_without(
+    scorer: Any,
+    estimator: Replay,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    group: np.ndarray,
+) -> np.ndarray | None:
+    """Score without each group of samples, where the confusion matrix tells it.
+
+    Parameters
+    ----------
+    scorer : callable
+    estimator : Replay
+        Predictions of the samples.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    group : ndarray of shape (n_samples,), dtype int
+        From 0.
+
+    Returns
+    -------
+    ndarray of shape (n_groups,), dtype float64, or None
+        None where the metric looks at more, or is not defined without some group.
+    """
+    classes, said = getattr(estimator, "classes_", None), estimator.predict_
+    if classes is None or said is None or not counts_labels(scorer):
+        return None
+    size, n_groups = len(classes) ** 2, int(group.max()) + 1
+    if size * n_groups > _MOST_ENTRIES:
+        return None
+    entries = class_positions(y, classes) * len(classes) + class_positions(said, classes)
+    entries += group * size
+    # Sums of the others, so that nothing is left of rounding where nothing weighs.
+    others = 1 - np.eye(n_groups, dtype=int)
+    counts = others @ np.bincount(entries, minlength=size * n_groups).reshape(n_groups, size)
+    weights = counts
+    if sample_weight is not None:
+        own = np.bincount(entries, sample_weight, size * n_groups)
+        weights = others @ own.reshape(n_groups, size)
+    try:
+        return scores_of_confusions(scorer, classes, counts, weights)
+    except ValueError:
+        return None
 
 
 def _labels(link: Link, raw: np.ndarray) -> np.ndarray:
@@ -231,6 +302,14 @@ def _kappa(sides: _Sides, classes: np.ndarray, kwargs: dict[str, Any]) -> np.nda
     return np.where(varied, 1 - wrong / by_chance, np.nan)
 
 
+def _balanced(sides: _Sides, classes: np.ndarray, kwargs: dict[str, Any]) -> np.ndarray:
+    """Mean recall of the classes, unless one is only predicted: scikit-learn warns of it."""
+    right, true, _, present = sides
+    told = (~present | (true > 0)).all(axis=1) & (not kwargs)
+    each = np.where(present, right / true, 0.0)
+    return np.where(told, each.sum(axis=1) / present.sum(axis=1), np.nan)
+
+
 _f_score = _set_wise(
     lambda right, true, predicted, beta: (
         (1 + beta**2) * right,
@@ -247,12 +326,12 @@ _CLOSED: dict[Any, _Closed] = {
     ),
     matthews_corrcoef: _correlation,
     cohen_kappa_score: _kappa,
+    balanced_accuracy_score: _balanced,
 }
 
 for _metric in (
     *_CLOSED,
-    accuracy_score,  # with keyword arguments, as the next
-    balanced_accuracy_score,
+    accuracy_score,  # with keyword arguments
     hamming_loss,
     zero_one_loss,
 ):

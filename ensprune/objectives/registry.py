@@ -47,11 +47,13 @@ class _Registry:
         for applies, factory in self._entries.get(_key(scorer), ()):
             if applies(combiner):
                 return factory
-        of_scorer = self._of_labels.get(scorer._score_func)
-        asks_labels = scorer._response_method == "predict"
-        if of_scorer is not None and asks_labels and classifies(combiner):
-            return partial(of_scorer, scorer)
+        if self.counts_labels(scorer) and classifies(combiner):
+            return partial(self._of_labels[scorer._score_func], scorer)
         return None
+
+    def counts_labels(self, scorer: Any) -> bool:
+        asks_labels = is_standard(scorer) and scorer._response_method == "predict"
+        return asks_labels and scorer._score_func in self._of_labels
 
     def _any_response(self, scorer: Any, combiner: Combiner) -> Factory | None:
         of_response = self._of_response.get(scorer._score_func)
@@ -136,6 +138,11 @@ def register_label_metric(
         ``factory(scorer)`` returns a new objective.
     """
     _registry.add_of_labels(metric, factory)
+
+
+def counts_labels(scorer: Any) -> bool:
+    """Whether a scorer is of a metric given to :func:`register_label_metric`."""
+    return _registry.counts_labels(scorer)
 
 
 def register_any_response(

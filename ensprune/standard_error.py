@@ -16,6 +16,7 @@ from .averages import sample_losses
 from .objectives.base import normalised_weights, variance_of
 from .objectives.confusion import scores_without
 from .objectives.generic import call_scorer
+from .objectives.ranking import precision_without
 from .ranked import RankedRows
 from .replay import Replay
 
@@ -111,6 +112,8 @@ def _jackknife(
     group = np.empty(len(y), dtype=int)
     group[np.argsort(y, kind="stable")] = np.arange(len(y)) % _JACKKNIFE_GROUPS
     scores = scores_without(scorer, estimator, y, sample_weight, group)
+    if scores is None:
+        scores = precision_without(scorer, estimator, y, sample_weight, group)
     if scores is None:
         scores = np.array([score(np.flatnonzero(group != g)) for g in range(_JACKKNIFE_GROUPS)])
     return float(np.sqrt((_JACKKNIFE_GROUPS - 1) * np.var(scores)))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer, make_scorer, r2_score, recall_score
+from sklearn.metrics import (
+    average_precision_score,
+    get_scorer,
+    make_scorer,
+    r2_score,
+    recall_score,
+)
 
 from ensprune import standard_error
 from ensprune.replay import Replay
@@ -97,3 +103,23 @@ def test_a_metric_that_is_not_defined_without_a_tenth_has_no_error():
     scorer = make_scorer(recall_score, pos_label=0, zero_division=np.nan)
     found = error_on(scorer, Replay(np.arange(2), predict=y), np.empty((20, 0)), y)
     assert np.isnan(found)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("positive", ["bad", "good"])
+@pytest.mark.parametrize("by_decision", [False, True])
+def test_average_precision_without_each_tenth_is_that_of_scikit_learn(
+    positive, by_decision, weighted, monkeypatch
+):
+    rng = np.random.default_rng(2)
+    y = rng.choice(["bad", "good"], 150)
+    second = (rng.integers(0, 8, 150) + 2 * (y == "good")) / 10  # with ties
+    answers = {"decision_function": second - 0.5} if by_decision else {}
+    answers |= {"predict_proba": np.stack([1 - second, second], axis=1)}
+    response = ("decision_function", "predict_proba")
+    scorer = make_scorer(average_precision_score, response_method=response, pos_label=positive)
+    weight = rng.choice([0.0, 0.1, 1.0], 150) if weighted else None
+    judged = Replay(np.array(["bad", "good"]), **answers), np.empty((150, 0)), y, weight
+    found = error_on(scorer, *judged)
+    monkeypatch.setattr(standard_error, "precision_without", lambda *_: None)
+    assert found == pytest.approx(error_on(scorer, *judged), rel=1e-9)

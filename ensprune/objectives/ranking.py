@@ -12,6 +12,7 @@ from sklearn.metrics._scorer import _Scorer
 
 from ..combiner import Combiner
 from ..link import Probability
+from ..replay import Replay
 from ..storage import release
 from .registry import register_any_response, register_objective
 from .running import RunningObjective
@@ -260,27 +261,84 @@ def _is_one(combiner: Combiner) -> bool:
     return _ranks_two(combiner) and bool(np.asarray(classes[1] == 1).all())
 
 
+def _first_response(scorer: _Scorer, has: dict[str, bool]) -> str | None:
+    """Which of the responses that there are a scorer asks for first; None if it asks for others."""
+    method: Any = scorer._response_method
+    asked = [method] if isinstance(method, str) else list(method)
+    if scorer._sign != 1 or not set(asked) <= set(has):
+        return None
+    return next((name for name in asked if has[name]), None)
+
+
+def _positive_of(scorer: _Scorer, classes: Any) -> int | None:
+    """Which of two classes a scorer ranks first; None if neither, or if it has other options."""
+    options = dict(scorer._kwargs)
+    if scorer._score_func is not average_precision_score:
+        return None if options else 1
+    label = options.pop("pos_label", 1)
+    found = [at for at, known in enumerate(classes) if known == label]
+    return None if options or len(found) != 1 else found[0]
+
+
 def _of_any_response(
     ranking: type[RankingObjective], scorer: _Scorer, combiner: Combiner
 ) -> RankingObjective | None:
     """The form for a scorer of two classes by whatever it asks for first, and for either class."""
-    method: Any = scorer._response_method
-    asked = [method] if isinstance(method, str) else list(method)
-    has = {"decision_function": combiner.has_decision, "predict_proba": combiner.has_proba}
-    if scorer._sign != 1 or not _ranks_two(combiner) or not set(asked) <= set(has):
+    if not _ranks_two(combiner):
         return None
-    first = next((name for name in asked if has[name]), None)
-    options = dict(scorer._kwargs)
-    positive = 1
-    if ranking is AveragePrecision:
-        label = options.pop("pos_label", 1)
-        found = [at for at, known in enumerate(combiner.classes) if known == label]  # type: ignore[arg-type]
-        if len(found) != 1:
-            return None
-        positive = found[0]
-    if first is None or options:
+    has = {"decision_function": combiner.has_decision, "predict_proba": combiner.has_proba}
+    first, positive = _first_response(scorer, has), _positive_of(scorer, combiner.classes)
+    if first is None or positive is None:
         return None
     return ranking(by_decision=first == "decision_function", positive=positive)
+
+
+def precision_without(
+    scorer: Any,
+    estimator: Replay,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    group: np.ndarray,
+) -> np.ndarray | None:
+    """Average precision of two classes without each group of samples; None for other scorers.
+
+    Parameters
+    ----------
+    scorer : callable
+    estimator : Replay
+        Answers for the samples.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    group : ndarray of shape (n_samples,), dtype int
+        From 0.
+
+    Returns
+    -------
+    ndarray of shape (n_groups,), dtype float64, or None
+        0 where no sample is positive, as scikit-learn has it.
+    """
+    classes: Any = getattr(estimator, "classes_", ())
+    of_precision = getattr(scorer, "_score_func", None) is average_precision_score
+    if not of_precision or not isinstance(scorer, _Scorer) or len(classes) != 2:
+        return None
+    proba, decision = estimator.predict_proba_, estimator.decision_function_
+    has = {"decision_function": decision is not None, "predict_proba": proba is not None}
+    first, positive = _first_response(scorer, has), _positive_of(scorer, classes)
+    if first is None or positive is None:
+        return None
+    if first == "predict_proba":
+        ranked = proba[:, positive]  # type: ignore[index]
+    else:
+        ranked = decision if positive == 1 else -decision  # type: ignore[operator]
+    if ranked.ndim != 1 or not np.isfinite(ranked).all():
+        return None
+    right, metric = np.asarray(y == classes[positive]), AveragePrecision()
+    scores = []
+    for left_out in range(int(group.max()) + 1):
+        rows = group != left_out
+        weight = None if sample_weight is None else sample_weight[rows]
+        scores.append(metric._area(*_curve(ranked[rows], right[rows], weight)))
+    return np.array(scores)
 
 
 register_objective(roc_auc_score, RocAuc, _ranks_two)

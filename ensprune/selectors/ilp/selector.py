@@ -92,7 +92,8 @@ class ILPSelector(Selector):
     must_keep, must_drop : array-like of int, default=None
         Members that have to stay or go.
     min_recall : dict, default=None
-        The least recall of classes on the validation data, such as ``{"bad": 0.9}``.
+        The least recall of classes on the validation data, such as ``{"bad": 0.9}``; no more than
+        the full ensemble reaches there.
     at_most : list of (indices, k), default=None
         Of each group of members at most ``k`` are kept.
     faithful : bool, default=False

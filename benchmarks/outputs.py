@@ -29,6 +29,8 @@ SHAPES = [
     ("XGBoost, 100 rounds, depth 6", XGBClassifier(n_estimators=100), 5, 20_000),
     ("XGBoost, 200 rounds, depth 6", XGBClassifier(n_estimators=200), 5, 5_000),
     ("XGBoost, 300 rounds, depth 3", XGBClassifier(n_estimators=300, max_depth=3), 2, 20_000),
+    ("XGBoost, 1,000 rounds, depth 3", XGBClassifier(n_estimators=1000, max_depth=3), 2, 20_000),
+    ("XGBoost, 200 rounds, depth 3", XGBClassifier(n_estimators=200, max_depth=3), 3, 20_000),
 ]
 
 

@@ -255,12 +255,6 @@ def _ranks_pairs(combiner: Combiner) -> bool:
     return _ranks_each(combiner) and len(combiner.classes) > 2  # type: ignore[arg-type]
 
 
-def _is_one(combiner: Combiner) -> bool:
-    """Whether the second class is the one scikit-learn takes for positive: 1 unless told."""
-    classes: Any = combiner.classes
-    return _ranks_two(combiner) and bool(np.asarray(classes[1] == 1).all())
-
-
 def _first_response(scorer: _Scorer, has: dict[str, bool]) -> str | None:
     """Which of the responses that there are a scorer asks for first; None if it asks for others."""
     method: Any = scorer._response_method
@@ -341,7 +335,6 @@ def precision_without(
     return np.array(scores)
 
 
-register_objective(roc_auc_score, RocAuc, _ranks_two)
 register_objective(roc_auc_score, lambda: RocAuc(by_decision=False), _ranks_each, multi_class="ovr")
 register_objective(
     roc_auc_score,
@@ -358,6 +351,5 @@ for _average in ("macro", "weighted"):
         multi_class="ovo",
         **({} if _average == "macro" else {"average": _average}),
     )
-register_objective(average_precision_score, AveragePrecision, _is_one)
 for _metric, _ranking in ((roc_auc_score, RocAuc), (average_precision_score, AveragePrecision)):
     register_any_response(_metric, partial(_of_any_response, _ranking))

@@ -149,7 +149,7 @@ def register_any_response(
     metric: Callable[..., float],
     factory: Callable[[Any, Combiner], Objective | None],
 ) -> None:
-    """Give a metric a fast form for scorers that ask otherwise than scikit-learn's own.
+    """Give a metric a fast form that depends on what a scorer asks for, and with which options.
 
     Parameters
     ----------

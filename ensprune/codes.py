@@ -1,8 +1,22 @@
-"""Codes of classes: what says for sure that a sample is of a class, one row for each."""
+"""Classes of an estimator, and their codes: what says for sure that a sample is of a class."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+
+def classes_of(estimator: Any) -> np.ndarray | None:
+    """The labels a fitted estimator knows, None of a regressor.
+
+    Parameters
+    ----------
+    estimator : object
+    """
+    classes = getattr(estimator, "classes_", None)
+    # CatBoost's regressors have classes, too: an empty list.
+    return None if classes is None or len(classes) == 0 else classes
 
 
 def one_hot(positions: np.ndarray, n_classes: int) -> np.ndarray:

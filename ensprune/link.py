@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
+from sklearn.utils.extmath import softmax
 
 # Far above the rounding of a sum of members, far below any probability that matters.
 _ROUNDING = 1e-12
@@ -122,19 +123,20 @@ class Logistic(Link):
 
 @dataclass(frozen=True)
 class Softmax(Link):
-    """``P = softmax(scale * raw)`` over the classes.
+    """``P = softmax(raw / divisor)`` over the classes.
 
     Parameters
     ----------
-    scale : float, default=1.0
-        ``1 / (n_classes - 1)`` for AdaBoost (Zhu et al. 2009, eq. 15), 1.0 for boosting.
+    divisor : int, default=1
+        ``n_classes - 1`` for AdaBoost (Zhu et al. 2009, eq. 15), 1 for boosting.
     """
 
-    scale: float = 1.0
+    divisor: int = 1
     has_decision = True
 
     def proba(self, raw: np.ndarray) -> np.ndarray:
-        return softmax(self.scale * raw, axis=0)
+        # To the last digit what scikit-learn's ensembles do, so that samples tie where they tie there.
+        return softmax(raw.T / self.divisor, copy=False).T
 
 
 __all__ = [

@@ -14,6 +14,8 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples
 
+from .codes import classes_of
+
 
 class Replay(BaseEstimator):
     """Answers ``predict``, ``predict_proba``, ``decision_function`` and ``score`` from memory.
@@ -56,7 +58,7 @@ class Replay(BaseEstimator):
         answers = [
             getattr(estimator, name)(X) if hasattr(estimator, name) else None for name in methods
         ]
-        return cls(getattr(estimator, "classes_", None), *answers)
+        return cls(classes_of(estimator), *answers)
 
     def rows(self, kept: np.ndarray) -> Replay:
         """The answers for some of the rows only."""

@@ -7,12 +7,14 @@ import pytest
 from joblib import parallel_config
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import (
+    AdaBoostClassifier,
     BaggingClassifier,
     GradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
 from sklearn.metrics import get_scorer
+from sklearn.tree import DecisionTreeClassifier
 
 from ensprune import validation
 from ensprune.combiner import LinearCombiner
@@ -93,3 +95,15 @@ def test_where_nobody_speaks_there_is_no_score():
     forest = RandomForestClassifier(3, random_state=0).fit(X, y)
     judge = Validation(open_members(forest), X, y, get_scorer("accuracy"))
     assert np.isnan(judge.score_raw(judge.combiner, np.full((2, len(y)), np.nan))).all()
+
+
+def test_a_vote_of_four_classes_ties_where_adaboost_does():
+    # Areas count ties: the softmax must be AdaBoost's to the last digit.
+    X, y = make_classification(300, 8, n_informative=5, n_classes=4, random_state=11)
+    boosting = AdaBoostClassifier(DecisionTreeClassifier(max_depth=3), n_estimators=8)
+    boosting.set_params(random_state=11).fit(X[:150], y[:150])
+    members = open_members(boosting)
+    outputs = members.outputs(X, dtype=np.float64)
+    for kept in (np.arange(8), np.array([5, 0, 3])):
+        said = members.combiner.take(kept).predict_proba(outputs[kept])
+        np.testing.assert_array_equal(said, members.subset(kept).predict_proba(X))

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.fixes import parse_version
 
+from ..codes import classes_of
 from .errors import BadInput, one_line, reason
 from .features import feature_names, is_lightgbm, n_features, xgboost_categories
 
@@ -136,7 +137,7 @@ def labelled(
         If columns are missing or are no numbers, or labels are not the model's.
     """
     X = _rows(table, path, model, target, weight)
-    y = _labels(table[target], path, getattr(model, "classes_", None))
+    y = _labels(table[target], path, classes_of(model))
     return Labelled(X, y, _weights(table, path, weight))
 
 

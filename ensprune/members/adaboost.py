@@ -108,7 +108,7 @@ class AdaBoostClassifierMembers(_AdaBoostMembers):
     @property
     def combiner(self) -> Combiner:
         classes = self.estimator.classes_
-        link = Logistic() if len(classes) == 2 else Softmax(1.0 / (len(classes) - 1))
+        link = Logistic() if len(classes) == 2 else Softmax(len(classes) - 1)
         return LinearCombiner("vote", link, classes, self.n_members, weights=self._weights)
 
     def outputs(

@@ -70,7 +70,7 @@ class LogLoss(LinearObjective):
         elif isinstance(link, Logistic):
             logs = log_expit(link.scale * raw[0])
         else:
-            raw *= link.scale
+            raw /= link.divisor
             true = raw[self._targets[block], np.arange(raw.shape[1])]
             logs = true - logsumexp(raw, axis=0)
         return np.clip(logs, self._log_eps, self._log_top, out=logs)

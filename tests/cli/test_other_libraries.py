@@ -67,3 +67,14 @@ def test_catboost(spelled, pruned):
     shown, _ = pruned("cat.joblib", *VAL)
     assert (shown["family"], shown["members"]) == ("CatBoostClassifier", 4)
     assert shown["feature_names"] == list(COLUMNS.values())
+
+
+def test_a_regressor_of_catboost_knows_no_labels(spelled, pruned):
+    catboost = pytest.importorskip("catboost", reason="needs the extra 'catboost'")
+    X, _ = spelled
+    model = catboost.CatBoostRegressor(
+        iterations=8, depth=3, thread_count=1, verbose=0, allow_writing_files=False
+    )
+    joblib.dump(model.fit(X.iloc[:, :2], X.iloc[:, 2]), "cat.joblib")
+    _, said = pruned("cat.joblib", *VAL, "--target", COLUMNS["hour"])
+    assert "r2 " in said

@@ -276,3 +276,11 @@ def test_an_unfitted_model_is_fitted_and_pruned():
     pruner.fit(X[NUMBERS], targets("multiclass", X))
     assert pruner.pruned_estimator_.tree_count_ == 4
     assert pruner.predict(X[NUMBERS]).shape[0] == N_ROWS
+
+
+def test_a_regressor_is_scored_on_rows_given():
+    # Its classes_ are an empty list, which makes it no classifier.
+    X, y = frame()[NUMBERS], targets("regression", frame())
+    pruner = EnsemblePruner(catboost.CatBoostRegressor(**SMALL), target_size=4, random_state=0)
+    report = pruner.fit(X, y).report(X, y)
+    assert report.score_pruned.value == pytest.approx(pruner.score(X, y))

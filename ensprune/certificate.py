@@ -101,6 +101,24 @@ def rows_needed(confidence: float) -> int:
     return math.ceil(1.0 / (1.0 - confidence) - 1e-9)
 
 
+def check_enough_rows(n_rows: int, confidence: float) -> None:
+    """Whether half of the validation rows is enough to certify on.
+
+    Raises
+    ------
+    ValueError
+        If it is too small for the confidence asked.
+    """
+    needed = rows_needed(confidence)
+    certifying = math.ceil(n_rows / 2)
+    if certifying < needed:
+        raise ValueError(
+            f"confidence={confidence} takes at least {needed} rows to certify on, half of the "
+            f"validation rows, but there are {certifying} of {n_rows}; give at least {2 * needed} "
+            "validation rows or a lower confidence"
+        )
+
+
 def certification_split(
     y: np.ndarray, confidence: float, classifies: bool, random_state: Any
 ) -> list[np.ndarray]:
@@ -115,14 +133,7 @@ def certification_split(
     ValueError
         If the second half is too small for the confidence asked.
     """
-    needed = rows_needed(confidence)
-    certifying = math.ceil(len(y) / 2)
-    if certifying < needed:
-        raise ValueError(
-            f"confidence={confidence} takes at least {needed} rows to certify on, half of the "
-            f"validation rows, but there are {certifying} of {len(y)}; give at least {2 * needed} "
-            "validation rows or a lower confidence"
-        )
+    check_enough_rows(len(y), confidence)
     return list(hold_out(y, 0.5, classifies, random_state))
 
 

@@ -12,6 +12,8 @@ from sklearn.model_selection import train_test_split
 def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:
     """Split rows into a training and a validation part, stratified for a classifier.
 
+    Where some class has too few rows for that, none of them is kept aside whole.
+
     Returns
     -------
     train, validation : ndarray of int
@@ -40,4 +42,14 @@ def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Itera
         enough = min(n_validation, len(y) - n_validation) >= len(counts)
         # A class with a single row cannot be on both sides.
         stratify = np.asarray(y) if counts.min() >= 2 and enough else None
-    return train_test_split(rows, test_size=share, stratify=stratify, random_state=random_state)
+    train, held_out = train_test_split(
+        rows, test_size=share, stratify=stratify, random_state=random_state
+    )
+    if not classifies or stratify is not None:
+        return train, held_out
+    labels = np.asarray(y)[held_out]
+    _, first = np.unique(labels, return_index=True)
+    spared = first[~np.isin(labels[first], np.asarray(y)[train])]
+    if len(spared) == len(held_out):
+        return train, held_out
+    return np.concatenate([train, held_out[spared]]), np.delete(held_out, spared)

@@ -16,7 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
-from .certificate import certification_split
+from .certificate import certification_split, check_enough_rows
 from .holdout import hold_out
 from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
@@ -61,6 +61,9 @@ class Judging:
         with.
     scorer_of : callable
         ``scorer_of(members)`` gives the metric.
+    check_labels : callable
+        ``check_labels(y, known)`` says whether the metric can score these labels, of all those that
+        the ensemble will know.
     progress : Progress
         Hears what happens.
     """
@@ -75,6 +78,7 @@ class Judging:
     refines: bool
     params_for_fit: Callable[[Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
+    check_labels: Callable[[np.ndarray, np.ndarray], None]
     progress: Progress
     _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
 
@@ -98,6 +102,7 @@ class Judging:
 
     def on_given_rows(self, training: Rows, judged: Rows, fit_params: dict[str, Any]) -> Judges:
         """Judged on rows given beside the training rows."""
+        self._check_enough(judged[1])
         members = self._open(training, fit_params)
         # What a frozen ensemble was trained on is not known.
         known = not isinstance(self.estimator, FrozenEstimator)
@@ -137,6 +142,7 @@ class Judging:
             )
         crosses = crosses and not fit_params
         if share == "oob" or (share == "auto" and (bootstraps(self.estimator) or crosses)):
+            self._check_enough(rows[1])
             members = self._open(rows, fit_params)
             judges = self._unseen(members, rows)
             if share == "oob" or judges is not None:
@@ -151,9 +157,16 @@ class Judging:
             else value
             for name, value in fit_params.items()
         }
-        training = _take(rows, train)
+        training, judged = _take(rows, train), _take(rows, held_out)
+        self._check_enough(judged[1])
+        self.check_labels(judged[1], training[1])
         members = self._open(training, aligned)
-        return self._judges(members, _take(rows, held_out), training=training)
+        return self._judges(members, judged, training=training)
+
+    def _check_enough(self, judged: np.ndarray) -> None:
+        """Whether there are rows enough for a certificate, before anything is fitted."""
+        if self.confidence is not None:
+            check_enough_rows(len(judged), self.confidence)
 
     def _open(self, rows: Rows, fit_params: dict[str, Any]) -> Members:
         """The members of the ensemble, fitted on these rows unless it is frozen."""

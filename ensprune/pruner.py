@@ -385,6 +385,7 @@ default="members"
                 self.refine is not None,
                 self._params_for_fit,
                 self._scorer,
+                self._check_scoring,
                 progress,
             )
             if X_val is not None:

@@ -141,6 +141,9 @@ def check_scores_labels(
                 f"; name the positive class, make_scorer({metric.__name__}, pos_label="
                 f"{classes.tolist()[1]!r}, ...), or encode the labels as 0 and 1"
             )
+        missing = classes[~np.isin(classes, labels)].tolist()
+        if missing:
+            advice += f"; no row that judges members is of class {' or '.join(map(repr, missing))}"
         reason = str(error).rstrip(".")
         raise ValueError(
             f"scoring={scoring!r} cannot score these labels: {reason}{advice}"

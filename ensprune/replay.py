@@ -55,10 +55,13 @@ class Replay(BaseEstimator):
     def of(cls, estimator: Any, X: Any) -> Replay:
         """What a fitted estimator answers for some rows, by every method it has."""
         methods = ("predict", "predict_proba", "decision_function")
-        answers = [
+        said, *answers = (
             getattr(estimator, name)(X) if hasattr(estimator, name) else None for name in methods
-        ]
-        return cls(classes_of(estimator), *answers)
+        )
+        classes = classes_of(estimator)
+        if classes is not None and said is not None and said.ndim == 2 and said.shape[1] == 1:
+            said = said[:, 0]  # labels of CatBoost's classifiers of several classes
+        return cls(classes, said, *answers)
 
     def rows(self, kept: np.ndarray) -> Replay:
         """The answers for some of the rows only."""

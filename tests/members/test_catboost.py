@@ -10,6 +10,8 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import get_scorer
 
 from ensprune import EnsemblePruner, prune
 from ensprune.link import Exp, Identity, Logistic
@@ -276,6 +278,18 @@ def test_an_unfitted_model_is_fitted_and_pruned():
     pruner.fit(X[NUMBERS], targets("multiclass", X))
     assert pruner.pruned_estimator_.tree_count_ == 4
     assert pruner.predict(X[NUMBERS]).shape[0] == N_ROWS
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", "neg_log_loss"])
+def test_labels_in_a_column_are_scored_on_rows_given(scoring):
+    X, y = frame()[NUMBERS], targets("multiclass", frame())
+    model = catboost.CatBoostClassifier(**SMALL)
+    assert model.fit(X, y).predict(X).ndim == 2
+    pruner = EnsemblePruner(FrozenEstimator(model), target_size=4, scoring=scoring).fit(X, y)
+    report = pruner.report(X, y)
+    told = get_scorer(scoring or "accuracy")(pruner.pruned_estimator_, X, y)
+    assert report.score_pruned.value == pytest.approx(told, abs=1e-12)
+    assert report.score_pruned.low < told
 
 
 def test_a_regressor_is_scored_on_rows_given():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import pickle
+import re
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ def add_arguments(parser: Any) -> None:
         "--selector", choices=SELECTORS, default="greedy", help="the search (default: greedy)"
     )
     add_scoring(parser)
+    parser.add_argument(
+        "--positive",
+        metavar="LABEL",
+        help="the positive class, for metrics that have one, such as f1 and average_precision",
+    )
     parser.add_argument(
         "--cost", choices=_COSTS, default="members", help="what a member costs (default: members)"
     )
@@ -165,7 +172,7 @@ def run(options: Any) -> None:
         FrozenEstimator(model),
         target_size=options.size,
         selector=options.selector,
-        scoring=options.scoring,
+        scoring=_scorer(options, model),
         tolerance=options.tolerance,
         confidence=options.confidence,
         validation=options.validation,
@@ -180,6 +187,7 @@ def run(options: Any) -> None:
         pruner.fit(rows.X, rows.y, sample_weight=rows.weight)
     except (TypeError, ValueError) as error:
         message = one_line(error).replace("target_size=", "--size ")
+        message = re.sub(r"make_scorer\(\w+, pos_label=(.*), \.\.\.\)", r"--positive \1", message)
         raise BadInput(message + _about_text(rows.X, error)) from error
 
     writers = {options.out: writer_of(pruner.pruned_estimator_, options.out)}
@@ -189,6 +197,31 @@ def run(options: Any) -> None:
         writers[options.report] = lambda path: path.write_text(text, encoding="utf-8")
     write_all(writers)
     print(_summary(pruner, members, options, len(rows.y)))
+
+
+def _scorer(options: Any, model: Any) -> Any:
+    """The metric, of the class that is called positive, if one is."""
+    if options.positive is None:
+        return options.scoring
+    from sklearn.metrics import get_scorer, make_scorer
+
+    from ..codes import classes_of
+    from .tables import label_written
+
+    if options.scoring is None:
+        raise BadInput("--positive goes with --scoring: accuracy has no positive class")
+    scorer = get_scorer(options.scoring)
+    metric = scorer._score_func
+    averaged = scorer._kwargs.get("average", "binary") != "binary"
+    if averaged or "pos_label" not in signature(metric).parameters:
+        raise BadInput(f"--positive: the metric {options.scoring} has no positive class")
+    label = label_written(options.positive, "--positive", classes_of(model))
+    return make_scorer(
+        metric,
+        response_method=scorer._response_method,
+        greater_is_better=scorer._sign > 0,
+        **scorer._kwargs | {"pos_label": label},
+    )
 
 
 def _check_outputs(options: Any) -> None:

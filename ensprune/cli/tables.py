@@ -141,6 +141,32 @@ def labelled(
     return Labelled(X, y, _weights(table, path, weight))
 
 
+def label_written(text: str, option: str, classes: np.ndarray | None) -> Any:
+    """The label of a model that is written so.
+
+    Parameters
+    ----------
+    text : str
+    option : str
+        Where it was given, for messages.
+    classes : ndarray of shape (n_classes,) or None
+        The model's labels.
+
+    Raises
+    ------
+    BadInput
+        If it is none of them.
+    """
+    if classes is None:
+        raise BadInput(f"{option} {text}: the model predicts no labels")
+    known = np.asarray(classes)
+    as_text, named = _by_text(known)
+    if as_text(text) not in named:
+        raise BadInput(f"{option} {text}: the model knows {shortened(list(known))}")
+    label = known[named[as_text(text)]]
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def without_target(
     table: pd.DataFrame, path: Path, target: str, task: str | None = None
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -273,10 +299,7 @@ def _labels(column: pd.Series, path: Path, classes: np.ndarray | None) -> np.nda
     if classes is None:
         return _numbers(column, path)
     known = np.asarray(classes)
-    as_text: Callable[[Any], str] = _label_text
-    if len({as_text(label) for label in known}) < len(known):
-        as_text = str
-    named = {as_text(label): position for position, label in enumerate(known)}
+    as_text, named = _by_text(known)
     given = [as_text(label) for label in column]
     strange = sorted({label for label in given if label not in named})
     if strange:
@@ -285,6 +308,14 @@ def _labels(column: pd.Series, path: Path, classes: np.ndarray | None) -> np.nda
             f"{shortened(strange)}; it knows {shortened(list(known))}"
         )
     return known[[named[label] for label in given]]
+
+
+def _by_text(known: np.ndarray) -> tuple[Callable[[Any], str], dict[str, int]]:
+    """How labels are written, and where each stands among those of a model."""
+    as_text: Callable[[Any], str] = _label_text
+    if len({as_text(label) for label in known}) < len(known):
+        as_text = str
+    return as_text, {as_text(label): position for position, label in enumerate(known)}
 
 
 def _check_complete(column: pd.Series, path: Path, empty: str | None) -> None:

@@ -14,8 +14,14 @@ import pytest
 import skops.io
 import xgboost
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -369,3 +375,59 @@ def test_models_that_are_none(folder, refused, hpc):
         "val.csv": "the suffix says no model format",
     }.items():
         assert says in refused("prune", name, *VAL, "--out", "small.skops", "--trust-pickle")
+
+
+# --- the positive class ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_words(folder, hpc):
+    """A forest of two classes whose names are words, and a table."""
+    for name, table in (("fit", hpc.fit), ("val", hpc.val)):
+        table = table.assign(speed=np.where(table["class"] == "VF", "fast", "slow"))
+        table[[*hpc.columns, "speed"]].to_csv(f"{name}.csv", index=False)
+    fit = pd.read_csv("fit.csv")
+    forest = ExtraTreesClassifier(12, max_depth=5, random_state=0)
+    joblib.dump(forest.fit(fit[hpc.columns], fit["speed"]), "two.joblib")
+    return forest
+
+
+WORDS = ("two.joblib", "--trust-pickle", "--data", "val.csv", "--target", "speed", "--size", 4)
+
+
+@pytest.mark.parametrize("positive", ["fast", "slow"])
+@pytest.mark.parametrize("scoring", ["average_precision", "f1", "neg_brier_score"])
+def test_metrics_of_a_class_named_by_a_word(two_words, ensprune, hpc, scoring, positive):
+    metric = ("--scoring", scoring, "--positive", positive)
+    done = ensprune("prune", *WORDS, *metric, "--out", "small.joblib")
+    assert (done.code, done.err) == (0, "")
+    known = get_scorer(scoring)
+    scorer = make_scorer(
+        known._score_func,
+        pos_label=positive,
+        greater_is_better=scoring != "neg_brier_score",
+        response_method="predict" if scoring == "f1" else "predict_proba",
+    )
+    val = pd.read_csv("val.csv")
+    before, after = (
+        scorer(model, val[hpc.columns], val["speed"])
+        for model in (two_words, read_model(Path("small.joblib"), trust_pickle=True))
+    )
+    assert f"{scoring} {before:.4f} before, {after:.4f} after" in done.out
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (["--scoring", "f1"], "name the positive class, --positive 'slow', or encode"),
+        (["--positive", "slow"], "--positive goes with --scoring"),
+        (["--scoring", "roc_auc", "--positive", "slow"], "metric roc_auc has no positive class"),
+        (["--scoring", "f1_macro", "--positive", "slow"], "metric f1_macro has no positive class"),
+        (["--scoring", "f1", "--positive", "late"], "late: the model knows 'fast', 'slow'"),
+    ],
+)
+def test_no_positive_class_is_one_line(two_words, ensprune, metric, told):
+    done = ensprune("prune", *WORDS, *metric, "--out", "small.joblib")
+    assert done.code == 2
+    assert told in done.err
+    assert "make_scorer" not in done.err

@@ -217,7 +217,9 @@ default="members"
     And what is bounded is the loss between the out-of-bag votes, about a third of the members on
     either side: a small sub-ensemble loses more that way than whole, so the bound is on the
     cautious side. ``benchmarks/certificate.py`` counts how often it is wrong. Out of fold, too,
-    the rows of one half are answered by what was fitted to rows of both.
+    the rows of one half are answered by what was fitted to rows of both. A ``selector`` that
+    answers for one budget only (``"ilp"``) is asked, of more than 32 members, for budgets each
+    twice the one before, and ``target_size="auto"`` certifies one of these sizes.
 
     With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
     other (through pipelines, searches and voting in voting); a member that is no ensemble, or a

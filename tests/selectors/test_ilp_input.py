@@ -65,6 +65,11 @@ def test_recall_floor_that_the_full_ensemble_misses():
     refused(
         r"min_recall=\{'c': 1\}.* even the full ensemble only reaches", problem, min_recall={"c": 1}
     )
+    with pytest.raises(ValueError, match=rf"only reaches {reached:.4g} on .* at most") as told:
+        ILPSelector(min_recall={"c": reached + 1e-6}).select(problem)
+    allowed = float(str(told.value).rsplit(maxsplit=1)[1])
+    assert reached - 1e-4 <= allowed <= reached
+    ILPSelector(min_recall={"c": allowed}).select(replace(problem, budget=9.0))
 
 
 def test_recall_floors_that_no_small_set_reaches():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import time
 import warnings
@@ -306,9 +307,12 @@ class ILPSelector(Selector):
         for (objective, level), label in zip(recall_floors(evidence, recall), names):
             for t in range(evidence.n_members):
                 objective.add(t)
-            if objective.score() < level - 1e-9:
+            reached = objective.score()
+            if reached < level - 1e-9:
+                allowed = math.floor(1e4 * reached + 1e-5) / 1e4
                 raise ValueError(
                     f"min_recall={{{label!r}: {level:g}}} cannot be asked for: even the full "
-                    f"ensemble only reaches {objective.score():.4g} on the validation data"
+                    f"ensemble only reaches {reached:.4g} on the validation data; give at most "
+                    f"{allowed:g}"
                 )
         return recall

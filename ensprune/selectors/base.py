@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
-from ..combiner import Combiner
+from ..combiner import Combiner, affine
 from ..objectives.base import Objective
 from ..objectives.generic import GenericObjective
 from ..path import PathPoint, PruningPath
@@ -85,6 +85,17 @@ class Problem:
     def costs_alike(self) -> bool:
         """Whether all members cost the same."""
         return bool(np.ptp(self.costs) == 0)
+
+    @cached_property
+    def heard(self) -> np.ndarray:
+        """Members that the ensemble does not ignore, shape (n_members,), dtype bool.
+
+        In a vote some may have a weight of 0: those alone have no average.
+        """
+        if not self.combiner.linear:
+            return np.ones(self.n_members, dtype=bool)
+        combiner = affine(self.combiner)
+        return ~(combiner.averages & (combiner.member_weights == 0))
 
     def start(self) -> Objective:
         """The objective, started on these data, with nothing chosen."""

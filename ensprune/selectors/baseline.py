@@ -13,7 +13,11 @@ from .base import Problem, Selector, register_selector
 
 
 def points_in_order(problem: Problem, order: np.ndarray) -> list[PathPoint]:
-    """Points that take members in a given order while they fit; those that do not are skipped."""
+    """Points that take members in a given order while they fit; those that do not are skipped.
+
+    Members of weight 0 come last, as they have no average of their own.
+    """
+    order = np.concatenate([order[problem.heard[order]], order[~problem.heard[order]]])
     objective = problem.start()
     points = []
     spent = 0.0

@@ -80,7 +80,9 @@ class ClusterSelector(Selector):
     def select(self, problem: Problem) -> PruningPath:
         begin = time.perf_counter()
         self._check(problem)
-        members = np.flatnonzero(problem.fits(problem.costs))
+        members = np.flatnonzero(problem.fits(problem.costs) & problem.heard)
+        if len(members) == 0:
+            raise ValueError("no member with a weight of its own is within the budget")
         alone = problem.start().candidates()
         if self.clusterer == "kmeans":
             points = self._by_kmeans(problem, members, alone)
@@ -125,7 +127,7 @@ class ClusterSelector(Selector):
         distance = distances(problem)[np.ix_(members, members)]
         merges = list(_merges(distance))
         found = []
-        for k in _sizes(problem):
+        for k in _sizes(problem, len(members)):
             labels = _cut_tree(merges, len(members), k)
             chosen = []
             for label in range(k):
@@ -144,7 +146,7 @@ class ClusterSelector(Selector):
         vectors, distinct = _coordinates(problem, members)
         score = np.nan_to_num(alone[members], nan=-np.inf)
         found = []
-        for k in _sizes(problem):
+        for k in _sizes(problem, len(members)):
             if k > distinct:
                 break
             means = KMeans(k, n_init=3, random_state=seed).fit(vectors)
@@ -262,9 +264,9 @@ def _cut_tree(merges: list[tuple[int, int]], n: int, k: int) -> np.ndarray:
     return labels
 
 
-def _sizes(problem: Problem) -> list[int]:
+def _sizes(problem: Problem, n_members: int) -> list[int]:
     """Numbers of clusters to try: all small ones, then steps of a tenth, and the largest."""
-    largest = problem.most_members()
+    largest = min(problem.most_members(), n_members)
     sizes = [1]
     while sizes[-1] < largest:
         sizes.append(min(max(sizes[-1] + 1, int(sizes[-1] * _GROWTH)), largest))

@@ -73,7 +73,7 @@ class WeightSelector(Selector):
             _Squared(problem) if self.loss == "squared" else _Likelihood(problem)
         )
         native = combiner.member_weights
-        members = np.flatnonzero(problem.fits(problem.costs) & (native > 0))
+        members = np.flatnonzero(problem.fits(problem.costs) & problem.heard)
         if len(members) == 0:
             raise ValueError("no member with a weight of its own is within the budget")
         weights, loss = fit.weights_of(members, None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ...combiner import affine
 from ...objectives.base import class_positions, normalised_weights
 from ...storage import blocks_of, empty_like, release
 from ..base import Problem
@@ -65,8 +66,10 @@ class Ballots:
             target = class_positions(problem.y, combiner.classes)
             kind = np.min_scalar_type(len(combiner.classes))
         predictions = empty_like(outputs, (n_members, n_samples), kind)
+        # Alone, any weight is the whole; but 0.
+        alike = combiner if problem.heard.all() else replace(affine(combiner), weights=None)
         for t, row in enumerate(predictions):
-            alone = combiner.take([t])(outputs[t : t + 1])
+            alone = alike.take([t])(outputs[t : t + 1])
             row[...] = (
                 alone if combiner.classes is None else class_positions(alone, combiner.classes)
             )

@@ -89,6 +89,8 @@ class OrderingSelector(Selector):
             free = problem.fits(spent + problem.costs) & ~chosen
             if not free.any():
                 break
+            if (free & problem.heard).any():
+                free &= problem.heard
             best = _most_wanted(criterion.values(free), alone, free)
             criterion.add(best)
             objective.add(best)

@@ -1,8 +1,8 @@
 """What leaves can learn beside labels: what better informed models say of synthetic rows.
 
-Kept trees are few and their leaves hold a handful of labelled rows each; the uncut ensemble and
-boosting on the same rows know more of the function than these labels tell. Which strength of all
-this is good is not decided here.
+Kept trees are few and their leaves hold a handful of labelled rows each; the uncut ensemble, boosting
+and a smooth function fitted to the same rows know more than these labels tell. Which strength of
+all this is good is not decided here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import pandas as pd
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from .boosted import boosted
 from .codes import one_hot
 from .distillation.synthesis import munge, numbers
+from .kernel_ridge import smooth
 from .objectives.base import class_positions
+from .objectives.simplex import least_squares_weights
 from .refine import Labelled, Opinion
 from .teacher import Teacher
 
@@ -28,6 +31,9 @@ _MOST_VALUES = 4_000_000
 # Neighbours are sought among so many rows at most.
 _MOST_NEIGHBOURS = 20_000
 _N_NEIGHBOURS = 5
+
+# Who teaches beside the ensemble, and how many models of it on all rows: boosting draws its columns.
+_TEACHERS = ((boosted, 3), (smooth, 1))
 
 
 def weight_of(members: Any, part: Labelled) -> np.ndarray:
@@ -52,9 +58,9 @@ class Lesson:
 
 
 class Course:
-    """Lessons from labelled rows: by the ensemble grown on them, and by boosting on the same rows.
+    """Lessons from labelled rows: by the ensemble grown on them, and by other models of these rows.
 
-    Both are averaged with the share that comes nearest to the labels, each of them judged on rows
+    They are averaged with the shares that come nearest to the labels, each of them judged on rows
     it has not seen.
 
     Parameters
@@ -84,9 +90,12 @@ class Course:
         self._kind = part.X
         self._target = target_of(labels, classes)
         self._weight = weight_of(members, part)
-        self._teacher = Teacher(
-            _numbers(table, table), labels, self._weight, classes, fold_of, seed, n_jobs
-        )
+        rows = _numbers(table, table)
+        self._teachers = [
+            Teacher(fit, rows, labels, self._weight, classes, fold_of, seed, draws, n_jobs)
+            for fit, draws in _TEACHERS
+        ]
+        self._fold_of = fold_of
 
     @classmethod
     def given(
@@ -129,20 +138,21 @@ class Course:
         without : int, default=None
             A fold that nothing in the lesson may have seen.
         """
-        teacher = self._teacher
         rows = np.arange(len(self._weight))
         if without is not None:
-            rows = np.flatnonzero(teacher.fold_of != without)
+            rows = np.flatnonzero(self._fold_of != without)
         mixed = _between(_safe_indexing(self._table, rows), per_row, rng)
-        share = _share(
-            self._target[:, rows], opinion.mean, teacher.apart[:, rows], self._weight[rows]
-        )
+        apart = [teacher.apart[:, rows] for teacher in self._teachers]
+        shares = _shares(self._target[:, rows], [opinion.mean, *apart], self._weight[rows])
         X = type(self._kind)(mixed, schema=self._kind.columns) if _is_polars(self._kind) else mixed
-        answers = opinion.speaker.answers(X)
-        if share > 0:
-            asked = _numbers(mixed, self._table)
-            said = teacher.answers(asked) if without is None else teacher.without(without, asked)
-            answers = (1 - share) * answers + share * said
+        answers = shares[0] * opinion.speaker.answers(X)
+        asked = _numbers(mixed, self._table)
+        for teacher, share in zip(self._teachers, shares[1:], strict=True):
+            if share > 0:
+                said = (
+                    teacher.answers(asked) if without is None else teacher.without(without, asked)
+                )
+                answers += share * said
         return Lesson(X, answers)
 
 
@@ -177,15 +187,17 @@ def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     return one_hot(labels, len(classes)).astype(np.float64)
 
 
-def _share(target: np.ndarray, own: np.ndarray, apart: np.ndarray, weight: np.ndarray) -> float:
-    """The share of ``apart`` in the average with ``own`` of the least squared error."""
-    known = np.isfinite(own).all(axis=0)
-    difference = (apart - own)[:, known]
-    curvature = (weight[known] * difference**2).sum()
-    if curvature == 0:
-        return 0.0
-    slope = (weight[known] * (target - own)[:, known] * difference).sum()
-    return float(np.clip(slope / curvature, 0.0, 1.0))
+def _shares(target: np.ndarray, said: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
+    """The shares of an average of the least squared error, shape (n_teachers,).
+
+    The first may be silent on some rows, which then do not count, or on all, and gets everything.
+    """
+    known = np.isfinite(said[0]).all(axis=0)
+    errors = [np.sqrt(weight[known]) * (each - target)[:, known] for each in said]
+    gram = np.array([[np.vdot(one, other) for other in errors] for one in errors])
+    if gram[0, 0] == 0 or not known.any():
+        return np.eye(len(said))[0]
+    return least_squares_weights(gram)
 
 
 def _numbers(X: Any, known: Any) -> np.ndarray:

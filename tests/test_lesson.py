@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from ensprune import EnsemblePruner, prune
 from ensprune import leaf_refinement as leaf_module
 from ensprune.distillation.synthesis import munge
-from ensprune.lesson import Course, _numbers, _share
+from ensprune.lesson import Course, _numbers, _shares
 from ensprune.members.refittable import open_leaves
 from ensprune.objectives.base import class_positions
 from ensprune.refine import Labelled
@@ -46,8 +46,8 @@ def test_no_row_is_told_its_own_label(classify):
     course, opinion = course_of(family(40, random_state=0).fit(X, y), X, y)
     target = np.eye(3)[y].T if classify else y[None]
     heard = np.isfinite(opinion.mean).all(axis=0)
-    for said in (opinion.mean[-1, heard], course._teacher.apart[-1, heard]):
-        assert np.corrcoef(said, target[-1, heard])[0, 1] < 0.12
+    for said in (opinion.mean, *(teacher.apart for teacher in course._teachers)):
+        assert np.corrcoef(said[-1, heard], target[-1, heard])[0, 1] < 0.12
 
 
 @pytest.mark.parametrize("classify", [False, True])
@@ -62,7 +62,8 @@ def test_nothing_in_a_lesson_without_a_fold_has_seen_the_fold(classify):
     for _ in range(2):
         course, _ = course_of(forest, X, y)
         # Which of both is heard how much is judged by the labels of the other folds.
-        course._teacher.apart[:] = 0.25
+        for level, teacher in enumerate(course._teachers):
+            teacher.apart[:] = 0.25 + 0.05 * level
         lessons.append(course.lesson(opinion, 2, np.random.default_rng(0), without=1))
         X = np.where(others[:, None], X, 0.0)
         y = np.where(others, y, y[0])
@@ -74,7 +75,8 @@ def test_threads_change_nothing():
     X, y = noise(200, classify=True)
     forest = RandomForestClassifier(10, random_state=0).fit(X, y)
     alone, together = (course_of(forest, X, y, n_jobs=n_jobs)[0] for n_jobs in (None, 2))
-    np.testing.assert_array_equal(alone._teacher.apart, together._teacher.apart)
+    for one, other in zip(alone._teachers, together._teachers, strict=True):
+        np.testing.assert_array_equal(one.apart, other.apart)
     first, second = (
         prune(forest, X, y, target_size=4, refine="leaves", random_state=0, n_jobs=n_jobs)
         for n_jobs in (None, 2)
@@ -112,21 +114,26 @@ def test_each_synthetic_row_comes_of_a_row_and_one_of_its_nearest():
     assert len(partners) > 60, "one neighbour only"
 
 
-def test_boosting_has_the_share_of_the_least_error():
+def test_teachers_have_the_shares_of_the_least_error():
     rng = np.random.default_rng(0)
-    target, own, apart = rng.normal(size=(3, 2, 50))
-    own[:, :5] = np.nan
+    target = rng.normal(size=(2, 50))
+    said = [target + size * rng.normal(size=(2, 50)) for size in (1.0, 0.7, 1.5)]
+    said[0][:, :5] = np.nan
     weight = rng.uniform(0, 2, 50)
 
-    def loss(share):
-        mixed = (1 - share) * own + share * apart
+    def loss(shares):
+        mixed = sum(share * each for share, each in zip(shares, said, strict=True))
         return np.nansum(weight * (target - mixed) ** 2)
 
-    shares = np.linspace(0, 1, 1001)
-    best = shares[np.argmin([loss(share) for share in shares])]
-    assert _share(target, own, apart, weight) == pytest.approx(best, abs=1e-3)
-    assert _share(target, own, own, weight) == 0
-    assert _share(own, own, apart, weight) == 0
+    found = _shares(target, said, weight)
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1)
+    grid = np.linspace(0, 1, 101)
+    tried = [(a, b, 1 - a - b) for a in grid for b in grid if a + b <= 1]
+    assert loss(found) <= min(map(loss, tried)) + 1e-9
+    np.testing.assert_array_equal(_shares(target, [target, *said[1:]], weight), [1, 0, 0])
+    silent = np.full(target.shape, np.nan)
+    np.testing.assert_array_equal(_shares(target, [silent, *said[1:]], weight), [1, 0, 0])
 
 
 def test_tables_with_words_missing_values_and_empty_columns_can_be_taught():
@@ -173,7 +180,7 @@ def test_weights_of_rows_and_classes_count_with_the_teacher():
     assert found.answers[0].mean() > 0.7
     weight = np.where(y == 1, 30.0, 1.0)
     course, _ = course_of(forest, X, y, weight)
-    assert course._teacher.apart[1].mean() > 0.4
+    assert all(teacher.apart[1].mean() > 0.4 for teacher in course._teachers)
 
 
 def test_the_unit_of_weights_does_not_matter():

@@ -1,0 +1,273 @@
+"""Kernel ridge regression as a teacher: smooth where trees have steps, and it tunes itself.
+
+Numbers in, numbers out, like ``boosted.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.spatial.distance import cdist
+
+from .codes import one_hot
+from .refinement.leaves import project
+from .teacher import Model
+
+# How fast likeness falls with the distance, and what noise is relative to the function: the best of
+# these on so many rows, each left out in turn.
+_RATES = (0.1, 0.4, 1.6)
+_NOISES = 10.0 ** np.arange(-4.0, 2.1, 0.5)
+_TUNING_ROWS = 400
+
+# Rows that others are compared with, and rows that are learnt from, at most.
+_LANDMARKS = 700
+_MOST_ROWS = 4000
+
+_METRICS = ("euclidean", "cityblock")
+
+# Columns are standardised; beyond so many standard deviations a value is an outlier. So many at most,
+# those that go best with the target.
+_FARTHEST = 5.0
+_MOST_COLUMNS = 200
+
+_JITTER = 1e-6
+_NEAREST = 1e-6
+_BLOCK = 1 << 22  # likenesses at a time
+
+
+def smooth(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray,
+    classes: np.ndarray | None,
+    seed: int,
+) -> Model:
+    """Fit kernel ridge regression to rows; a class they lack has no chance.
+
+    The likeness of two rows is ``exp(-rate * distance)``, of standardised columns, each times a
+    scale of its own: columns along which the function found so far is steeper count more. Euclidean or
+    the sum of absolute differences, which is the likeness that very large forests of random
+    splits give rows: what leaving rows out says is better.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features), dtype float
+        May have missing values.
+    labels : ndarray of shape (n_samples,)
+        Values, or positions of classes.
+    weight : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,), or None for values
+    seed : int
+
+    Returns
+    -------
+    callable
+        Values, or distributions over the classes, of other rows.
+
+    References
+    ----------
+    Saunders, Gammerman & Vovk, "Ridge regression learning algorithm in dual variables", ICML 1998.
+    Balog, Lakshminarayanan, Ghahramani, Roy & Teh, "The Mondrian kernel", UAI 2016. Radhakrishnan,
+    Beaglehole, Pandit & Belkin, "Mechanism for feature learning in neural networks and
+    backpropagation-free machine learning models", Science 383 (2024), the scales of columns.
+    """
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(np.flatnonzero(weight > 0))[:_MOST_ROWS]
+    rows, labels, weight = rows[some], labels[some], weight[some] / weight[some].mean()
+    n_outputs = 1 if classes is None else len(classes)
+    present = np.unique(labels) if classes is not None else np.zeros(1, dtype=int)
+    target = (
+        np.asarray(labels, dtype=np.float64)[:, None]
+        if classes is None
+        else one_hot(labels, n_outputs)[present].T.astype(np.float64)
+    )  # (n_samples, n_present)
+    mean = np.average(target, axis=0, weights=weight)
+    columns = _Columns.of(rows).best_for(rows, weight[:, None] * (target - mean))
+    points = columns(rows)
+    few = slice(_TUNING_ROWS)
+    likeness, noise = _tuned(points[few], (target - mean)[few], weight[few])
+    marks = likeness.scaled(points[:_LANDMARKS])
+    part = _solved(likeness, marks, points, target - mean, weight, noise)
+
+    def answers(asked: np.ndarray) -> np.ndarray:
+        found = np.empty((len(asked), len(present)))
+        step = max(_BLOCK // len(marks), 1)
+        for begin in range(0, len(asked), step):
+            block = slice(begin, begin + step)
+            near = likeness.between(likeness.scaled(columns(asked[block])), marks)
+            found[block] = mean + near @ part
+        result = np.zeros((n_outputs, len(asked)))
+        result[present] = (found if classes is None else project(found, np.ones(len(found)))).T
+        return result
+
+    return answers
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Some columns standardised, missing values at the median."""
+
+    used: np.ndarray  # positions
+    median: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> _Columns:
+        known = np.where(np.isfinite(rows), rows, np.nan).astype(np.float64)
+        known[:, np.isnan(known).all(axis=0)] = 0.0
+        median = np.nanmedian(known, axis=0)
+        known = np.where(np.isnan(known), median, known)
+        mean, deviation = known.mean(axis=0), known.std(axis=0)
+        used = np.flatnonzero(known.min(axis=0) < known.max(axis=0))
+        return cls(used, median[used], mean[used], deviation[used])
+
+    def best_for(self, rows: np.ndarray, pull: np.ndarray) -> _Columns:
+        """Those that go best with what is to be learnt, (n_samples, n_present)."""
+        if len(self.used) <= _MOST_COLUMNS:
+            return self
+        strength = np.linalg.norm(self(rows).T @ pull, axis=1)
+        best = np.sort(np.argsort(-strength, kind="stable")[:_MOST_COLUMNS])
+        return _Columns(*(getattr(self, field.name)[best] for field in fields(self)))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        rows = rows[:, self.used]
+        known = np.where(np.isfinite(rows), rows, self.median)
+        return np.clip((known - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """``exp(-rate * distance)`` of scaled columns."""
+
+    metric: str
+    scale: np.ndarray  # (n_features,)
+    rate: float = 1.0
+
+    def scaled(self, points: np.ndarray) -> np.ndarray:
+        used = self.scale > 0
+        return points[:, used] * self.scale[used]
+
+    def distance(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        if self.metric == "cityblock":
+            return cdist(some, others, "cityblock")
+        squared = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2.0 * some @ others.T
+        return np.sqrt(np.maximum(squared, 0.0))
+
+    def at(self, rate: float) -> _Likeness:
+        return replace(self, rate=rate)
+
+    def between(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        near = self.distance(some, others)
+        near *= -self.rate
+        return np.exp(near, out=near)
+
+    def between_all(self, points: np.ndarray) -> np.ndarray:
+        scaled = self.scaled(points)
+        near = self.between(scaled, scaled)
+        near[np.diag_indices_from(near)] = 1.0  # whatever rounding made of a distance of zero
+        return near
+
+    def steepness(self, points: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """Root mean square of the slope of ``likeness @ part`` along each column, (n_features,)."""
+        pull = self.rate * self.between_all(points)
+        if self.metric == "euclidean":
+            scaled = self.scaled(points)
+            pull /= np.maximum(self.distance(scaled, scaled), _NEAREST)
+        result = np.zeros(points.shape[1])
+        for column in np.flatnonzero(self.scale):
+            apart = points[:, column, None] - points[:, column]
+            if self.metric == "cityblock":
+                slope, unit = np.sign(apart), self.scale[column]
+            else:
+                slope, unit = apart, self.scale[column] ** 2
+            result[column] = unit * np.sqrt((((pull * slope) @ part) ** 2).sum())
+        return result
+
+
+def _tuned(points: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[_Likeness, float]:
+    """The likeness and the noise that say best what each of a few rows is, it being left out."""
+
+    def at_best(metric: str, scale: np.ndarray) -> _Tried:
+        likeness = _Likeness(metric, _normed(metric, scale))
+        return min(
+            (_left_out(likeness.at(rate), points, target, weight) for rate in _RATES),
+            key=lambda tried: tried.loss,
+        )
+
+    alike = np.ones(points.shape[1])
+    found = min((at_best(metric, alike) for metric in _METRICS), key=lambda tried: tried.loss)
+    steepness = found.likeness.steepness(points, found.part)
+    scaled = at_best(found.likeness.metric, steepness)
+    best = scaled if scaled.loss < found.loss else found
+    return best.likeness, best.noise
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a likeness is worth: the squared error of rows left out, at the best noise."""
+
+    loss: float
+    likeness: _Likeness
+    noise: float
+    part: np.ndarray  # what each row adds, (n_samples, n_present)
+
+
+def _normed(metric: str, scale: np.ndarray) -> np.ndarray:
+    """Scales of columns such that rows are as far apart as they are in a single one."""
+    total = scale.sum() if metric == "cityblock" else np.sqrt((scale**2).sum())
+    return scale / total if total > 0 else scale
+
+
+def _left_out(
+    likeness: _Likeness, points: np.ndarray, target: np.ndarray, weight: np.ndarray
+) -> _Tried:
+    """Try all noises at once, by one decomposition: no row need be left out for it.
+
+    References
+    ----------
+    Cook & Weisberg, "Residuals and influence in regression" (1982), eq. 2.2.22.
+    """
+    root = np.sqrt(weight)[:, None]
+    near = root * likeness.between_all(points) * root.T
+    values, vectors = np.linalg.eigh(near)
+    values = np.maximum(values, 0.0)
+    turned = vectors.T @ (root * target)
+    leverage = vectors**2
+    best, least = _NOISES[0], np.inf
+    for noise in _NOISES:
+        share = noise / (values + noise)
+        left = vectors @ (share[:, None] * turned) / (leverage @ share)[:, None]
+        loss = float((left**2).sum())
+        if loss < least:
+            best, least = noise, loss
+    part = root * (vectors @ (turned / (values + best)[:, None]))
+    return _Tried(least, likeness, float(best), part)
+
+
+def _solved(
+    likeness: _Likeness,
+    marks: np.ndarray,
+    points: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    noise: float,
+) -> np.ndarray:
+    """What each landmark adds, shape (n_marks, n_present): exact where all rows are landmarks.
+
+    References
+    ----------
+    Williams & Seeger, "Using the Nystrom method to speed up kernel machines", NIPS 13 (2001).
+    """
+    own = likeness.between(marks, marks)
+    own[np.diag_indices_from(own)] += _JITTER
+    root = np.linalg.cholesky(own)
+    seen = likeness.between(marks, likeness.scaled(points))
+    features = solve_triangular(root, seen, lower=True, overwrite_b=True)  # (n_marks, n_samples)
+    weighed = features * weight
+    gram = weighed @ features.T
+    gram[np.diag_indices_from(gram)] += noise
+    found = cho_solve(cho_factor(gram, overwrite_a=True), weighed @ target)
+    return solve_triangular(root, found, lower=True, trans="T")

@@ -34,6 +34,7 @@ _MOST_COLUMNS = 200
 
 _JITTER = 1e-6
 _NEAREST = 1e-6
+_ROUNDING = 1e-13  # squared distances of copies of a row, relative to how far out it is
 _BLOCK = 1 << 22  # likenesses at a time
 
 
@@ -153,8 +154,10 @@ class _Likeness:
     def distance(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
         if self.metric == "cityblock":
             return cdist(some, others, "cityblock")
-        squared = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2.0 * some @ others.T
-        return np.sqrt(np.maximum(squared, 0.0))
+        total = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
+        squared = total - 2.0 * (some @ others.T)
+        squared[squared < _ROUNDING * total] = 0.0
+        return np.sqrt(squared)
 
     def at(self, rate: float) -> _Likeness:
         return replace(self, rate=rate)

@@ -140,6 +140,15 @@ def test_missing_constant_and_empty_columns_and_values_out_of_range():
     np.testing.assert_allclose(nothing, y[:20].mean())
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_copies_of_rows_do_no_harm(monkeypatch, metric):
+    monkeypatch.setattr(kernel_ridge, "_METRICS", (metric,))
+    X = np.repeat(np.random.default_rng(0).normal(size=(9, 4)) ** 7, 60, axis=0)
+    y = np.arange(540) % 2 + 10.0 * X[:, 0]
+    found = smooth(X, y, np.ones(540), None, 0)(X)
+    np.testing.assert_allclose(found[0], 0.5 + 10.0 * X[:, 0], atol=0.5)
+
+
 def test_of_very_many_columns_those_that_go_with_the_target(monkeypatch):
     X, y = make_friedman1(200, n_features=60, random_state=0)
     monkeypatch.setattr(kernel_ridge, "_MOST_COLUMNS", 8)

@@ -6,7 +6,7 @@ matrix. Each request reads all outputs once, so rows that are likely to be asked
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -65,23 +65,27 @@ class Gram:
         """Inner products with the mean residual of all, shape (n_members,); a guide, not exact."""
         return self._held.mean(axis=0)[self._place]
 
-    def rows(
-        self, members: np.ndarray, losses: Callable[[], np.ndarray] | None = None
-    ) -> np.ndarray:
-        """Some rows of the matrix.
+    def fetch(
+        self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None
+    ) -> None:
+        """See to it that some rows are here.
 
         Parameters
         ----------
-        members : ndarray of int
+        members : iterable of int
         losses : callable, default=None
             Returns numbers, shape (n_members,): the smaller, the likelier a row is to be asked for
             next. Only called where outputs have to be read.
-
-        Returns
-        -------
-        ndarray of shape (len(members), n_members), dtype float64
         """
+
+    def rows(self, members: np.ndarray) -> np.ndarray:
+        """Some rows of the matrix, shape (len(members), n_members), dtype float64."""
+        self.fetch(members)
         return self._held[self._place[members]]
+
+    def row(self, member: int) -> np.ndarray:
+        """A row that is here, shape (n_members,), dtype float64; not to be changed."""
+        return self._held[self._place[member]]
 
     def products(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Entries of known rows, shape (len(members), len(others))."""
@@ -151,13 +155,12 @@ class ResidualGram(Gram):
         self._survey()
         return self._company
 
-    def rows(
-        self, members: np.ndarray, losses: Callable[[], np.ndarray] | None = None
-    ) -> np.ndarray:
-        here = self._place[members] >= 0
-        if not here.all():
-            self._fetch(np.unique(members[~here]), losses)
-        return super().rows(members)
+    def fetch(
+        self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None
+    ) -> None:
+        missing = {int(t) for t in members if self._place[t] < 0}
+        if missing:
+            self._read(np.array(sorted(missing)), losses)
 
     def whole(self) -> np.ndarray:
         known, missing = np.flatnonzero(self._place >= 0), np.flatnonzero(self._place < 0)
@@ -180,7 +183,7 @@ class ResidualGram(Gram):
         self._diagonal, self._company = self._residuals.survey()
         self._surveyed = True
 
-    def _fetch(self, missing: np.ndarray, losses: Callable[[], np.ndarray] | None) -> None:
+    def _read(self, missing: np.ndarray, losses: Callable[[], np.ndarray] | None) -> None:
         """Compute rows that are asked for, and those that are likely to be."""
         n_members = len(self._place)
         held = len(self._held)

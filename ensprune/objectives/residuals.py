@@ -79,10 +79,15 @@ class Residuals:
         """Weighted products of each member with itself, and with the mean of all; (2, n_members)."""
 
         def products(block: slice, room: np.ndarray) -> np.ndarray:
-            residual = self._of(_EVERYONE, block, room)
+            residual = self._of(_EVERYONE, block, room, whole=False)
             weighed = self._weighed(residual, block)
             mean = np.full(len(residual), 1.0 / len(residual), dtype=self._dtype) @ weighed
-            return np.stack([_row_by_row(weighed, residual), residual @ mean])
+            own = _row_by_row(weighed, residual)
+            if self._rest is not None:
+                # Taking the target's second part off all residuals would take as long as the first.
+                rest = self._rest[:, block].ravel()
+                own += rest @ self._weighed(rest, block) - weighed @ (2 * rest)
+            return np.stack([own, residual @ mean])
 
         return self._sum(products)
 
@@ -192,8 +197,13 @@ class Residuals:
         count += count % 2  # so that two threads are done at the same time
         return blocks_of(n_samples, 1, -(-n_samples // count))
 
-    def _of(self, members: np.ndarray | slice, block: slice, room: np.ndarray) -> np.ndarray:
-        """Residuals of some members, shape (n_some, n_outputs * n_block), written to ``room``."""
+    def _of(
+        self, members: np.ndarray | slice, block: slice, room: np.ndarray, whole: bool = True
+    ) -> np.ndarray:
+        """Residuals of some members, shape (n_some, n_outputs * n_block), written to ``room``.
+
+        Of the target's first part alone, if not of the whole target.
+        """
         near = self._near[:, block]
         n_some = len(self._outputs) if isinstance(members, slice) else len(members)
         residual = room[: n_some * near.size].reshape(n_some, *near.shape)
@@ -205,7 +215,7 @@ class Residuals:
             some = part if isinstance(members, slice) else members[part]
             np.subtract(self._outputs[some, :, block], near, out=residual[part])
             release(self._outputs)
-        if self._rest is not None:
+        if whole and self._rest is not None:
             residual -= self._rest[:, block]
         return residual.reshape(n_some, -1)
 

@@ -127,12 +127,15 @@ class SquaredError(Objective):
 
     def _settle(self) -> None:
         """Bring the quadratic form up to date with the members that are in."""
+        if not self._moves:
+            return
         moves = {member: count for member, count in self._moves.items() if count}
-        rows: Any = self._products.rows(np.array(list(moves)), self._prospects) if moves else ()
-        for (member, count), row in zip(moves.items(), rows, strict=True):
+        self._products.fetch(moves, self._prospects)
+        for member, count in moves.items():
+            row = self._products.row(member)
             factor = float(count * self._member_weights[member])
             self._quadratic += factor * float(2 * self._pull[member] + factor * row[member])
-            self._pull += factor * row
+            self._pull += row if factor == 1.0 else factor * row
             self._norm += factor
         self._moves = {}
 
@@ -157,7 +160,7 @@ class SquaredError(Objective):
                 break
             weight = weights[best]
             quadratic += float(weight * (2 * pull[best] + weight * diagonal[best]))
-            pull += weight * self._products.rows(np.array([best]))[0]
+            pull += weight * self._products.row(best)
             norm += float(weight)
             free[best] = False
         return self._losses_with(quadratic, pull, norm)
@@ -179,7 +182,7 @@ class SquaredError(Objective):
 
     def _scores(self, loss: np.ndarray, norm: Any) -> np.ndarray:
         """Scores of quadratic forms over the square of total weights, ``-inf`` where there is none."""
-        if np.ndim(norm) == 0 and norm > 0:
+        if isinstance(norm, float) and norm > 0:
             return self._finish(loss / norm**2)
         with np.errstate(invalid="ignore", divide="ignore"):
             scores = self._finish(loss / norm**2)
@@ -206,9 +209,9 @@ class SquaredError(Objective):
             return super().better_swaps(entering, enough)
         self._settle()
         chosen = np.array(self.selected, dtype=np.intp)
-        pull, diagonal = self._pull, weight * self._products.diagonal
-        comes_in = np.where(entering, diagonal + 2 * pull, np.inf)
-        goes_out = diagonal[chosen] - 2 * pull[chosen]
+        pull, own = 2 * self._pull, weight * self._products.diagonal
+        comes_in = np.where(entering, own + pull, np.inf)
+        goes_out = (own - pull)[chosen]
         # At best who comes is as like who goes as any member is, which leaves few pairs to look at.
         # Rounding may let some more through, but none that is better is lost.
         limit = self._loss_of(enough) * self._norm**2 - (1 - _ROUNDING) * self._quadratic

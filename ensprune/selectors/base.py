@@ -176,11 +176,11 @@ class Problem:
             Factors on the native weights of the members; None leaves those as they are.
         """
         chosen = [int(t) for t in members]
-        times = Counter(chosen)
-        distinct = tuple(times)
+        distinct = tuple(dict.fromkeys(chosen))
         if weights is not None:
             factors: tuple[float, ...] | None = tuple(float(w) for w in weights)
         elif len(distinct) < len(chosen):
+            times = Counter(chosen)
             factors = tuple(float(times[t]) for t in distinct)
         else:
             factors = None

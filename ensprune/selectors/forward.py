@@ -5,6 +5,7 @@ Which walks are worth taking, and what is made of several of them, is for ``gree
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,8 +66,8 @@ class Walk:
             for t in self._first(problem, objective, allowed):
                 objective.add(t)
                 chosen[t] = True
-                spent = float(problem.costs[chosen].sum())
                 points.append(problem.point(objective.selected, objective.score()))
+                spent = points[-1].cost
                 stage.step()
             while True:
                 free = problem.fits(spent + problem.costs) & ~chosen & allowed
@@ -79,8 +80,8 @@ class Walk:
                     _repeat(objective, chosen)
                 else:
                     swap(problem, objective, chosen, self.exchanges, allowed, self.per_cost)
-                spent = float(problem.costs[chosen].sum())
                 points.append(problem.point(objective.selected, objective.score()))
+                spent = points[-1].cost
                 if stage.step():
                     break
         return points
@@ -148,14 +149,17 @@ def argbest(
     ValueError
         If the scores of all allowed are NaN.
     """
-    allowed = allowed & ~np.isnan(scores)
-    if not allowed.any():
+    tied = allowed.nonzero()[0]
+    known = scores[tied]
+    if np.isnan(known).any():
+        tied = tied[~np.isnan(known)]
+        known = scores[tied]
+    if len(tied) == 0:
         raise ValueError(
             "scoring is NaN for every sub-ensemble; give a metric that is defined on the "
             "validation rows, or other rows"
         )
-    tied = np.flatnonzero(allowed)
-    tied = tied[_among_best(scores[tied])]
+    tied = tied[_among_best(known)]
     if len(tied) == 1:
         return int(tied[0])
     secondary = tiebreaks_of(tied)
@@ -164,5 +168,5 @@ def argbest(
 
 def _among_best(scores: np.ndarray) -> np.ndarray:
     """Which scores are the best one, but for rounding; shape (n_scores,), dtype bool."""
-    top = scores.max()
-    return scores >= (top - RELATIVE_GAIN * abs(top) if np.isfinite(top) else top)
+    top = float(scores.max())
+    return scores >= (top - RELATIVE_GAIN * abs(top) if math.isfinite(top) else top)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..storage import blocks_of
 from .residuals import Residuals
 
 # So few members that the whole matrix costs little more than reading them: computed at once.
@@ -28,9 +27,6 @@ _MORE_ROWS = 0.25
 # Above this share of the rows the rest is computed at one go, half of which is known by symmetry.
 _WORTH_ALL = 0.35
 
-# Copied at a time of rows that are looked through.
-_COPIED_BYTES = 1 << 20
-
 
 class Gram:
     """A Gram matrix that is known.
@@ -46,6 +42,7 @@ class Gram:
 
     def _hold(self, matrix: np.ndarray) -> None:
         self._held = matrix  # rows, in the order they came
+        self._owners = np.arange(len(matrix))  # whose rows these are
         self._place = np.arange(len(matrix))  # of each member's row; -1 is none
         self._diagonal = np.diag(matrix).copy()
         self._largest = np.empty(0)
@@ -93,15 +90,14 @@ class Gram:
 
     def largest(self, members: np.ndarray) -> np.ndarray:
         """Of known rows, the largest product with another member, shape (len(members),)."""
-        count, held = len(self._largest), len(self._held)
-        if count < held:
-            owners = np.argsort(self._place)[len(self._place) - held :]
-            parts = [self._largest]
-            for new in blocks_of(held - count, self._held[:1].nbytes, _COPIED_BYTES):
-                rows, own = self._held[count:][new].copy(), owners[count:][new]
-                rows[np.arange(len(rows)), own] = -np.inf
-                parts.append(rows.max(axis=1))
-            self._largest = np.concatenate(parts)
+        count = len(self._largest)
+        if count < len(self._held):
+            rows = self._held[count:]
+            itself = np.arange(len(rows)), self._owners[count:]
+            squares = rows[itself]
+            rows[itself] = -np.inf
+            self._largest = np.concatenate([self._largest, rows.max(axis=1)])
+            rows[itself] = squares
         return self._largest[self._place[members]]
 
     def whole(self) -> np.ndarray:
@@ -140,6 +136,7 @@ class ResidualGram(Gram):
         n_members = len(outputs)
         self._place = np.full(n_members, -1)
         self._held = np.empty((0, n_members))
+        self._owners = np.empty(0, dtype=np.intp)
         self._largest = np.empty(0)
         self._surveyed = False
         if n_members <= _FEW:
@@ -205,9 +202,9 @@ class ResidualGram(Gram):
         batch = np.sort(batch)
         rows = self._residuals.across(batch, float(self._diagonal.min()))
         # One number per pair, whichever row it is read from.
-        known = np.flatnonzero(self._place >= 0)
-        rows[:, known] = self._held[self._place[known]][:, batch].T
+        rows[:, self._owners] = self._held[:, batch].T
         upper = np.triu(rows[:, batch], 1)
         rows[:, batch] = upper + upper.T + np.diag(self._diagonal[batch])
         self._place[batch] = held + np.arange(len(batch))
+        self._owners = np.concatenate([self._owners, batch])
         self._held = np.concatenate([self._held, rows])

@@ -5,6 +5,7 @@ Which of them are worth asking for is for ``gram.py``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,9 @@ from .out_of_bag import residual_dtype
 # they are accumulated in float64.
 _BLOCK_BYTES = 1 << 23
 _LONGEST_BLOCK = 1 << 13
+
+# Of residuals that are looked at several times and not multiplied with others: in a core's own cache.
+_PART_BYTES = 1 << 21
 
 # Fewer residuals are multiplied before a thread has started.
 _WORTH_A_THREAD = 1 << 21
@@ -66,8 +70,7 @@ class Residuals:
         self._alike = float(sample_weight[0]) if np.ptp(sample_weight) == 0 else None
         self._weight = sample_weight
         self._target_square = float(((target**2) @ sample_weight).sum())
-        # Where threads write residuals, again and again: new pages would cost as much once more.
-        self._rooms: list[np.ndarray] = []
+        self._rooms: list[_Room] = []
         # Threads wait for the next sum, and end with this object: starting them anew takes as long
         # as a tenth of a search.
         self._pool: ThreadPoolExecutor | None = None
@@ -78,16 +81,22 @@ class Residuals:
     def survey(self) -> np.ndarray:
         """Weighted products of each member with itself, and with the mean of all; (2, n_members)."""
 
-        def products(block: slice, room: np.ndarray) -> np.ndarray:
-            residual = self._of(_EVERYONE, block, room, whole=False)
-            weighed = self._weighed(residual, block)
-            mean = np.full(len(residual), 1.0 / len(residual), dtype=self._dtype) @ weighed
-            own = _row_by_row(weighed, residual)
-            if self._rest is not None:
-                # Taking the target's second part off all residuals would take as long as the first.
-                rest = self._rest[:, block].ravel()
-                own += rest @ self._weighed(rest, block) - weighed @ (2 * rest)
-            return np.stack([own, residual @ mean])
+        n_members = len(self._outputs)
+
+        def products(block: slice, room: _Room) -> np.ndarray:
+            mean = self._mean(block)
+            rest = None if self._rest is None else self._rest[:, block].ravel()
+            found = np.empty((2, n_members), self._dtype)
+            for some in blocks_of(n_members, mean.nbytes, _PART_BYTES):
+                residual = self._of(some, block, room, whole=False)
+                weighed = self._weighed(residual, block)
+                found[:, some] = _row_by_row(weighed, residual), weighed @ mean
+                if rest is not None:
+                    # Taking it off all residuals would take as long as the target's first part.
+                    found[0, some] -= weighed @ (2 * rest)
+            if rest is not None:
+                found[0] += rest @ self._weighed(rest, block)
+            return found
 
         return self._sum(products)
 
@@ -99,7 +108,7 @@ class Residuals:
         ndarray of shape (2, len(members)), dtype float64
         """
 
-        def products(block: slice, room: np.ndarray) -> np.ndarray:
+        def products(block: slice, room: _Room) -> np.ndarray:
             residual = self._of(members, block, room)
             weighed = self._weighed(residual, block)
             there = other[:, block].astype(self._dtype).ravel()
@@ -111,7 +120,7 @@ class Residuals:
         """Weighted products of all pairs of some members, ascending; (n_some, n_some)."""
         some = _EVERYONE if len(members) == len(self._outputs) else members
 
-        def products(block: slice, room: np.ndarray) -> np.ndarray:
+        def products(block: slice, room: _Room) -> np.ndarray:
             residual = self._weighed(self._of(some, block, room), block, 0.5)
             return residual @ residual.T
 
@@ -133,7 +142,7 @@ class Residuals:
         direct = self._outputs.dtype == self._dtype and not is_on_disk(self._outputs)
         direct = direct and self._target_square <= _MODEST * least
 
-        def products(block: slice, room: np.ndarray) -> np.ndarray:
+        def products(block: slice, room: _Room) -> np.ndarray:
             if not direct:
                 residual = self._of(_EVERYONE, block, room)
                 return self._weighed(residual[members], block) @ residual.T
@@ -150,7 +159,7 @@ class Residuals:
         return self._sum(products)
 
     def _sum(
-        self, products: Callable[[slice, np.ndarray], np.ndarray], n_some: int | None = None
+        self, products: Callable[[slice, _Room], np.ndarray], n_some: int | None = None
     ) -> np.ndarray:
         """Over blocks of samples, ``products(block, room)`` in float64; of all members if not told."""
         n_members, n_outputs, n_samples = self._outputs.shape
@@ -158,8 +167,7 @@ class Residuals:
         blocks = self._blocks(n_some)
         much = n_some * n_outputs * n_samples >= 2 * _WORTH_A_THREAD
         jobs = min(self._jobs, len(blocks)) if much else 1
-        room = max(_BLOCK_BYTES // self._dtype.itemsize, n_members * n_outputs)
-        self._rooms += [np.empty(room, self._dtype) for _ in range(jobs - len(self._rooms))]
+        self._rooms += [_Room(self._dtype) for _ in range(jobs - len(self._rooms))]
 
         def of(block: slice) -> np.ndarray:
             room = self._rooms.pop()
@@ -198,26 +206,41 @@ class Residuals:
         return blocks_of(n_samples, 1, -(-n_samples // count))
 
     def _of(
-        self, members: np.ndarray | slice, block: slice, room: np.ndarray, whole: bool = True
+        self, members: np.ndarray | slice, block: slice, room: _Room, whole: bool = True
     ) -> np.ndarray:
         """Residuals of some members, shape (n_some, n_outputs * n_block), written to ``room``.
 
         Of the target's first part alone, if not of the whole target.
         """
         near = self._near[:, block]
-        n_some = len(self._outputs) if isinstance(members, slice) else len(members)
-        residual = room[: n_some * near.size].reshape(n_some, *near.shape)
-        parts = [_EVERYONE]
-        if is_on_disk(self._outputs):
-            mapped = max(self._outputs.itemsize * near.shape[1], _MAPPED_AT_ONCE)
-            parts = blocks_of(n_some, len(near) * mapped, _BLOCK_BYTES)
-        for part in parts:
+        outputs = self._outputs[members] if isinstance(members, slice) else self._outputs
+        n_some = len(outputs) if isinstance(members, slice) else len(members)
+        residual = room.array((n_some, *near.shape))
+        for part in self._at_once(n_some, near.shape[1]):
             some = part if isinstance(members, slice) else members[part]
-            np.subtract(self._outputs[some, :, block], near, out=residual[part])
-            release(self._outputs)
+            np.subtract(outputs[some, :, block], near, out=residual[part])
+            release(outputs)
         if whole and self._rest is not None:
             residual -= self._rest[:, block]
         return residual.reshape(n_some, -1)
+
+    def _mean(self, block: slice) -> np.ndarray:
+        """Mean of all members' residuals, shape (n_outputs * n_block,)."""
+        n_members = len(self._outputs)
+        share = np.full(n_members, 1.0 / n_members, self._dtype)
+        mean = -self._near[:, block]
+        for some in self._at_once(n_members, mean.shape[1]):
+            for output, row in enumerate(mean):
+                row += share[some] @ self._outputs[some, output, block]
+            release(self._outputs)
+        return mean.ravel()
+
+    def _at_once(self, n_some: int, n_samples: int) -> list[slice]:
+        """Parts of so many members that may be in memory together, if they are in a file."""
+        if not is_on_disk(self._outputs):
+            return [_EVERYONE]
+        mapped = max(self._outputs.itemsize * n_samples, _MAPPED_AT_ONCE)
+        return blocks_of(n_some, self._outputs.shape[1] * mapped, _BLOCK_BYTES)
 
     def _weighed(self, residual: np.ndarray, block: slice, power: float = 1.0) -> np.ndarray:
         """Residuals times the weights of their samples, where these differ."""
@@ -226,6 +249,25 @@ class Residuals:
         weight = self._weight[block] ** power
         n_outputs = self._outputs.shape[1]
         return residual * np.tile(weight, n_outputs).astype(self._dtype)
+
+
+class _Room:
+    """Where a thread writes residuals, again and again: new memory would cost as much once more.
+
+    Parameters
+    ----------
+    dtype : dtype
+    """
+
+    def __init__(self, dtype: np.dtype[Any]):
+        self._memory = np.empty(0, dtype)
+
+    def array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array of that shape; what the last one held is lost."""
+        size = math.prod(shape)
+        if len(self._memory) < size:
+            self._memory = np.empty(size, self._memory.dtype)
+        return self._memory[:size].reshape(shape)
 
 
 def _row_by_row(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ RELATIVE_GAIN = 1e-12
 # A start that is far from good needs many swaps, most of them near where the last one was: after so
 # many only the next few members are looked at first.
 _MANY = 4
-_AHEAD = 32
+_AHEAD = 2
 
 # Positions of who leaves, who comes, and the scores of that.
 Swaps = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -90,7 +90,9 @@ def swap(
         if len(positions) == 0:
             return made
         # The first that can be improved on, from where the last one was, and the best for it.
-        best = np.lexsort((-scores, (positions - position) % len(objective.selected)))[0]
+        first = positions.searchsorted(position) % len(positions)
+        last = positions.searchsorted(positions[first], "right")
+        best = first + scores[first:last].argmax()
         position = int(positions[best])
         old, new = objective.selected[position], int(comes[best])
         # The place is taken by the next member: the new one is last.

@@ -224,7 +224,7 @@ def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     def slow(self, members, block, room, whole=True):
         begun.append(block)
         time.sleep(0.002)
-        return np.zeros((70, block.stop - block.start), dtype=room.dtype)
+        return np.zeros((70, block.stop - block.start), dtype=np.float32)
 
     monkeypatch.setattr(Residuals, "_added", interrupted)
     monkeypatch.setattr(Residuals, "_of", slow)
@@ -234,7 +234,6 @@ def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
 
 
 def test_the_largest_product_with_another_is_that_of_the_rows_so_far(few_rows, monkeypatch):
-    monkeypatch.setattr(gram, "_COPIED_BYTES", 1000)  # three rows of 40
     outputs, y, combiner, _ = simulated(0, None)
     target, weight = squared_target(y, combiner), np.full(len(y), 1 / len(y))
     alone = ResidualGram(outputs, target, weight).whole().copy()

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import ReferenceType, ref
 
+from joblib import cpu_count
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 # The number of BLAS threads belongs to the process. Blocks that overlap share one limit: the first
@@ -80,6 +81,12 @@ def _from_any_thread(change: Callable[[], object]) -> None:
 def _controller(n_modules: int) -> ThreadpoolController:
     """The libraries that are loaded: looking for them takes milliseconds, and they come with modules."""
     return ThreadpoolController()
+
+
+@lru_cache(maxsize=1)
+def cores() -> int:
+    """How many cores this process may use: asked once, as that takes longer than a step of a search."""
+    return int(cpu_count())
 
 
 def blas_threads() -> int:

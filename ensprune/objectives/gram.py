@@ -62,9 +62,7 @@ class Gram:
         """Inner products with the mean residual of all, shape (n_members,); a guide, not exact."""
         return self._held.mean(axis=0)[self._place]
 
-    def fetch(
-        self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None
-    ) -> None:
+    def fetch(self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None) -> None:
         """See to it that some rows are here.
 
         Parameters
@@ -152,9 +150,7 @@ class ResidualGram(Gram):
         self._survey()
         return self._company
 
-    def fetch(
-        self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None
-    ) -> None:
+    def fetch(self, members: Iterable[int], losses: Callable[[], np.ndarray] | None = None) -> None:
         missing = {int(t) for t in members if self._place[t] < 0}
         if missing:
             self._read(np.array(sorted(missing)), losses)

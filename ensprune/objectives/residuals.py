@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from joblib import cpu_count, effective_n_jobs
+from joblib import effective_n_jobs
 
 from ..storage import blocks_of, is_on_disk, release
-from ..threads import blas_threads, one_blas_thread
+from ..threads import blas_threads, cores, one_blas_thread
 from .out_of_bag import residual_dtype
 
 # Bytes of one block of residuals: in the cache that cores share, in rows long enough to be worth a
@@ -23,7 +23,7 @@ from .out_of_bag import residual_dtype
 _BLOCK_BYTES = 1 << 23
 _LONGEST_BLOCK = 1 << 13
 
-# Of residuals that are looked at several times and not multiplied with others: in a core's own cache.
+# Of residuals that are looked at several times, each by itself: about what a core's own cache holds.
 _PART_BYTES = 1 << 21
 
 # Fewer residuals are multiplied before a thread has started.
@@ -61,7 +61,7 @@ class Residuals:
     ):
         self._outputs = outputs
         # A thread per block in the place of BLAS's own: the sums do not depend on how many there are.
-        self._jobs = min(max(effective_n_jobs(n_jobs), blas_threads()), cpu_count())
+        self._jobs = min(max(effective_n_jobs(n_jobs), blas_threads()), cores())
         self._dtype = residual_dtype(outputs, target)
         # The target in two parts, so that nothing of it is lost in the precision of the outputs.
         self._near = target.astype(self._dtype)
@@ -80,16 +80,25 @@ class Residuals:
 
     def survey(self) -> np.ndarray:
         """Weighted products of each member with itself, and with the mean of all; (2, n_members)."""
-
         n_members = len(self._outputs)
+        share = np.full(n_members, 1.0 / n_members, self._dtype)
+        read_once = is_on_disk(self._outputs)
 
         def products(block: slice, room: _Room) -> np.ndarray:
-            mean = self._mean(block)
+            near = self._near[:, block]
             rest = None if self._rest is None else self._rest[:, block].ravel()
+            parts = [_EVERYONE]
+            if not read_once:
+                outputs = self._outputs[:, :, block]
+                means = [share @ outputs[:, output] for output in range(len(near))]
+                mean = (np.stack(means) - near).ravel()
+                parts = blocks_of(n_members, near.nbytes, _PART_BYTES)
             found = np.empty((2, n_members), self._dtype)
-            for some in blocks_of(n_members, mean.nbytes, _PART_BYTES):
+            for some in parts:
                 residual = self._of(some, block, room, whole=False)
                 weighed = self._weighed(residual, block)
+                if read_once:
+                    mean = share @ residual
                 found[:, some] = _row_by_row(weighed, residual), weighed @ mean
                 if rest is not None:
                     # Taking it off all residuals would take as long as the target's first part.
@@ -216,31 +225,17 @@ class Residuals:
         outputs = self._outputs[members] if isinstance(members, slice) else self._outputs
         n_some = len(outputs) if isinstance(members, slice) else len(members)
         residual = room.array((n_some, *near.shape))
-        for part in self._at_once(n_some, near.shape[1]):
+        parts = [_EVERYONE]
+        if is_on_disk(outputs):
+            mapped = max(outputs.itemsize * near.shape[1], _MAPPED_AT_ONCE)
+            parts = blocks_of(n_some, len(near) * mapped, _BLOCK_BYTES)
+        for part in parts:
             some = part if isinstance(members, slice) else members[part]
             np.subtract(outputs[some, :, block], near, out=residual[part])
             release(outputs)
         if whole and self._rest is not None:
             residual -= self._rest[:, block]
         return residual.reshape(n_some, -1)
-
-    def _mean(self, block: slice) -> np.ndarray:
-        """Mean of all members' residuals, shape (n_outputs * n_block,)."""
-        n_members = len(self._outputs)
-        share = np.full(n_members, 1.0 / n_members, self._dtype)
-        mean = -self._near[:, block]
-        for some in self._at_once(n_members, mean.shape[1]):
-            for output, row in enumerate(mean):
-                row += share[some] @ self._outputs[some, output, block]
-            release(self._outputs)
-        return mean.ravel()
-
-    def _at_once(self, n_some: int, n_samples: int) -> list[slice]:
-        """Parts of so many members that may be in memory together, if they are in a file."""
-        if not is_on_disk(self._outputs):
-            return [_EVERYONE]
-        mapped = max(self._outputs.itemsize * n_samples, _MAPPED_AT_ONCE)
-        return blocks_of(n_some, self._outputs.shape[1] * mapped, _BLOCK_BYTES)
 
     def _weighed(self, residual: np.ndarray, block: slice, power: float = 1.0) -> np.ndarray:
         """Residuals times the weights of their samples, where these differ."""

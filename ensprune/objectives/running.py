@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import cpu_count, effective_n_jobs
+from joblib import effective_n_jobs
 
 from ..combiner import affine
 from ..storage import release
-from ..threads import one_blas_thread
+from ..threads import cores, one_blas_thread
 from .additive import AdditiveObjective
 from .base import Given, class_positions, normalised_weights, refuse_mask
 
@@ -101,7 +101,7 @@ class RunningObjective(AdditiveObjective):
     ) -> np.ndarray:
         """``call`` on equal shares of ``members``, one thread each."""
         # A step takes milliseconds, no longer than joblib waits between two looks at a result.
-        jobs = min(effective_n_jobs(self._n_jobs), cpu_count(), len(members))
+        jobs = min(effective_n_jobs(self._n_jobs), cores(), len(members))
         # Sums over a block of samples are too short to be shared out among threads.
         with one_blas_thread():
             if jobs <= 1:

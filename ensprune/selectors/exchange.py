@@ -16,7 +16,7 @@ from .base import Problem
 RELATIVE_GAIN = 1e-12
 
 # A start that is far from good needs many swaps, most of them near where the last one was: after so
-# many only the next few members are looked at first.
+# many only the next two are looked at first.
 _MANY = 4
 _AHEAD = 2
 

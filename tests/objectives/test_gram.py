@@ -165,7 +165,7 @@ def test_scores_after_moves_that_nobody_looked_at(few_rows):
 def test_threads_change_nothing(monkeypatch):
     monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
     monkeypatch.setattr(residuals, "blas_threads", lambda: 1)
-    monkeypatch.setattr(residuals, "cpu_count", lambda: 2)
+    monkeypatch.setattr(residuals, "cores", lambda: 2)
     workers = []
     original = residuals.ThreadPoolExecutor
     monkeypatch.setattr(
@@ -233,7 +233,7 @@ def test_an_interrupt_does_not_wait_for_all_blocks(monkeypatch):
     assert len(begun) < 200
 
 
-def test_the_largest_product_with_another_is_that_of_the_rows_so_far(few_rows, monkeypatch):
+def test_the_largest_product_with_another_is_that_of_the_rows_so_far(few_rows):
     outputs, y, combiner, _ = simulated(0, None)
     target, weight = squared_target(y, combiner), np.full(len(y), 1 / len(y))
     alone = ResidualGram(outputs, target, weight).whole().copy()

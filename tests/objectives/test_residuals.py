@@ -32,6 +32,7 @@ def exact(outputs, target, weight):
 @pytest.mark.parametrize("least", [0.0, 1e9])
 def test_products_by_definition(case, weighted, least, monkeypatch):
     monkeypatch.setattr(residuals, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(residuals, "_PART_BYTES", 4_000)
     outputs, target, weight = case
     weight = weight if weighted else np.full(700, 1 / 700)
     products = Residuals(outputs, target, weight)
@@ -67,6 +68,25 @@ def test_outputs_are_used_directly_only_where_that_loses_nothing(case, on_file, 
         assert read
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("on_file", [False, True])
+def test_a_survey_in_single_precision_loses_nothing_of_the_target(
+    case, on_file, weighted, monkeypatch
+):
+    monkeypatch.setattr(residuals, "_PART_BYTES", 4_000)
+    monkeypatch.setattr(residuals, "_MAPPED_AT_ONCE", 1)
+    outputs, target, weight = case
+    weight = weight if weighted else np.full(700, 1 / 700)
+    # So far from zero that the target's second part, the same for all samples, counts.
+    target = np.full_like(target, 1000.1)
+    held = on_disk(outputs.shape) if on_file else np.empty(outputs.shape, np.float32)
+    held[...] = target + 0.01 * outputs + 0.005
+    known = exact(held.astype(np.float64), target, weight)
+    own, company = Residuals(held, target, weight).survey()
+    np.testing.assert_allclose(own, np.diag(known), rtol=1e-6)
+    np.testing.assert_allclose(company, known.mean(axis=0), rtol=2e-2)
+
+
 def test_half_a_digit_is_lost_at_most():
     rng = np.random.default_rng(0)
     target = rng.normal(size=(1, 60_000))
@@ -91,10 +111,10 @@ def test_room_is_written_to_again(case, monkeypatch):
     outputs, target, weight = case
     products = Residuals(outputs, target, weight, n_jobs=2)
     products.survey()
-    rooms = {id(room) for room in products._rooms}
+    rooms = {id(room._memory) for room in products._rooms}
     products.across(np.array([1, 2]))
     products.square(np.arange(9))
-    assert {id(room) for room in products._rooms} == rooms
+    assert {id(room._memory) for room in products._rooms} == rooms
 
 
 def test_threads_stay_for_the_next_sum_and_end_with_the_products(case, monkeypatch):

@@ -39,6 +39,16 @@ from .xgboost_model import (
     with_leaf_values,
 )
 from .xgboost_reading import ROWS, Piece, n_pieces, pieces_of, read_pieces
+from .xgboost_shallow import (
+    LEAST,
+    Reader,
+    SmallTrees,
+    compares,
+    may_be_small,
+    read_small,
+    reader_of,
+    small_trees,
+)
 
 
 class XGBoostMembers(Members, HasLeaves):
@@ -139,17 +149,36 @@ class XGBoostMembers(Members, HasLeaves):
         layout = self._layout
         threads = layout.runtime["nthread"] if n_jobs is None else n_jobs
         threads = effective_n_jobs(threads or -1)
-        pieces = self._pieces(indices, threads)
         rows, n_samples = self._rows(X)
         n_members = self.n_members if indices is None else len(indices)
+        shape = (n_members, layout.n_outputs, n_samples)
+        if n_samples >= LEAST and compares(rows, self._booster) and self._small_trees is not None:
+            reader = self._reader if indices is None else self._reader_of(indices)
+            return read_small(reader, rows, self._missing, shape, dtype, threads)
         return read_pieces(
-            pieces,
+            self._pieces(indices, threads),
             layout,
             lambda booster, some: self._margin(booster, rows, some),
-            (n_members, layout.n_outputs, n_samples),
+            shape,
             dtype,
             threads,
         )
+
+    @cached_property
+    def _small_trees(self) -> SmallTrees | None:
+        layout = self._layout
+        if layout.runtime["device"] != "cpu" or (layout.n_parallel > 1 and not layout.is_forest):
+            return None
+        return small_trees(self._model) if may_be_small(self._booster, layout.n_trees) else None
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return self._reader_of(range(self.n_members))
+
+    def _reader_of(self, indices: Indices) -> Reader:
+        trees = self._layout.trees[np.asarray(indices, dtype=np.intp)].ravel()
+        factor = self._layout.n_parallel if self._layout.is_forest else 1
+        return reader_of(self._small_trees, trees, factor)
 
     def _pieces(self, indices: Indices | None, threads: int) -> list[Piece]:
         """What reads these members; the last ones are kept."""

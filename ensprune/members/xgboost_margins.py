@@ -26,17 +26,20 @@ _PROCESS = os.getpid()
 _SOFT = 1  # OpenMP's: keep what the threads know
 
 
+def is_plain_frame(X: Any, booster: xgboost.Booster) -> bool:
+    """Whether this is a frame of numbers with the columns that a booster knows."""
+    if not isinstance(X, pd.DataFrame) or list(map(str, X.columns)) != booster.feature_names:
+        return False
+    return all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in X.dtypes)
+
+
 def as_dense(X: Any, booster: xgboost.Booster) -> Any:
-    """A plain frame of numbers as the float32 array that XGBoost would make of it.
+    """A plain frame as the float32 array that XGBoost would make of it.
 
     Whatever is something else, or does not fit the booster, is returned as it is: the booster
     itself says what is wrong with it.
     """
-    if not isinstance(X, pd.DataFrame) or list(map(str, X.columns)) != booster.feature_names:
-        return X
-    if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiub" for dtype in X.dtypes):
-        return X
-    return X.to_numpy(dtype=np.float32)
+    return X.to_numpy(dtype=np.float32) if is_plain_frame(X, booster) else X
 
 
 def can_read(X: Any, booster: xgboost.Booster, device: str) -> bool:

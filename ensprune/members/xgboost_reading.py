@@ -82,19 +82,25 @@ def read_pieces(
     -------
     ndarray of the given shape, C-contiguous
     """
-    result: np.ndarray = np.empty(shape, dtype=dtype)
+    sharing = -(-threads // len(pieces))  # threads for each of the pieces
+    result = new_result(shape, dtype, sharing)
 
     def fill(job: tuple[Piece, slice]) -> None:
         piece, rows = job
         _turn(margin(piece.booster, rows), result[piece.members, :, rows], layout)
 
-    sharing = -(-threads // len(pieces))  # threads for each of the pieces
     batches = _batches(shape, layout.n_parallel, len(pieces), sharing)
-    if sharing > 1:
-        # Threads that are the first to write to the same huge page would each make one.
-        result.reshape(-1)[:: _HUGE_PAGE // result.itemsize] = 0
     jobs = [[(piece, rows) for rows in batches] for piece in pieces]
     side_by_side(fill, jobs, min(threads, len(pieces) * len(batches)))
+    return result
+
+
+def new_result(shape: tuple[int, ...], dtype: type, threads: int) -> np.ndarray:
+    """Memory that so many threads write to next to each other."""
+    result: np.ndarray = np.empty(shape, dtype=dtype)
+    if threads > 1:
+        # Threads that are the first to write to the same huge page would each make one.
+        result.reshape(-1)[:: _HUGE_PAGE // result.itemsize] = 0
     return result
 
 

@@ -1,0 +1,297 @@
+"""Small XGBoost trees evaluated in NumPy, many rows at once; large trees are left to XGBoost.
+
+XGBoost follows each row down each tree. All comparisons of a small tree, whether a row's path needs
+them or not, cost NumPy a quarter of that. They are the bits of a code, for which a table has the
+value of the leaf: codes instead of paths are the idea of QuickScorer (Lucchese et al. 2015,
+"QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees", SIGIR).
+Values are written samples last, so that nothing is to be turned afterwards.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xgboost
+from sklearn.utils import gen_batches
+
+from .xgboost_margins import is_plain_frame, side_by_side
+from .xgboost_model import tree_weights, trees_of
+from .xgboost_reading import new_result
+
+_SPLITS = 8  # of a code, a byte
+_SIDE = 7  # of either side of a root, whose own decision is the eighth bit
+_TREES = 16  # evaluated together, since some of their comparisons are the same
+_ROWS = 8192  # evaluated together: what is known of them stays in cache
+LEAST = 512  # rows worth the calls
+
+
+class SmallTrees(NamedTuple):
+    """Trees whose decisions are the bits of a byte.
+
+    Where no tree has more than eight splits, each has one code. Otherwise each has two, for what is
+    on either side of its root; the root's own decision says which of them counts and is the last bit.
+
+    A decision is ``value < threshold`` where missing values go right, and ``value >= threshold``
+    where they go left: either is false for NaN.
+    """
+
+    features: np.ndarray  # (n_trees, n_slots); a slot without a split compares what no table heeds
+    thresholds: np.ndarray  # (n_trees, n_slots), float32
+    defaults_left: np.ndarray  # (n_trees, n_slots), bool
+    n_codes: int  # with two, slots are those of the root's true side, its false side, and itself
+    tables: np.ndarray  # (n_trees, 2 ** n_bits), float32: the leaf value for each code
+
+
+class Bundle(NamedTuple):
+    """Consecutive trees and their comparisons: equal ones once, those of a feature side by side."""
+
+    trees: slice
+    comparisons: list[tuple[np.ufunc, int, np.ndarray, slice]]  # by what, feature, with what, where
+    n_comparisons: int
+    decisions: np.ndarray  # (n_trees, n_slots): which comparison each of them is
+
+
+class Reader(NamedTuple):
+    """All that is needed to evaluate some trees."""
+
+    features: np.ndarray  # the features that any of them compares
+    bundles: list[Bundle]
+    n_codes: int
+    tables: np.ndarray  # (n_trees, 2 ** n_bits)
+    factor: int  # what leaf values are multiplied by
+
+
+def compares(X: Any, booster: xgboost.Booster) -> bool:
+    """Whether :func:`read_small` takes these rows: those that XGBoost turns into float32, too."""
+    if type(X) is not np.ndarray:
+        return is_plain_frame(X, booster)
+    plain = X.dtype.kind in "iub" or X.dtype in (np.float32, np.float64)
+    return X.ndim == 2 and plain and X.dtype.isnative
+
+
+def may_be_small(booster: xgboost.Booster, n_trees: int) -> bool:
+    """Whether a booster has few enough splits; costs less than reading its trees to see."""
+    splits = sum(booster.get_score(importance_type="weight").values())
+    return splits <= n_trees * (2 * _SIDE + 1)
+
+
+def small_trees(model: dict[str, Any]) -> SmallTrees | None:
+    """The trees of a saved model; None if not all of them are small, or one splits on categories."""
+    saved = trees_of(model)["trees"]
+    sizes = np.array([len(tree["left_children"]) for tree in saved])
+    there = np.arange(sizes.max()) < sizes[:, None]  # (n_trees, n_nodes)
+
+    def padded(name: str, dtype: Any) -> np.ndarray:
+        result = np.zeros(there.shape, dtype=dtype)
+        result[there] = np.fromiter(chain.from_iterable(tree[name] for tree in saved), dtype)
+        return result
+
+    left, right = padded("left_children", np.intp), padded("right_children", np.intp)
+    thresholds = padded("split_conditions", np.float32)
+    if padded("split_type", np.uint8).any() or np.isnan(thresholds).any():
+        return None
+    splits = there & (left >= 0)
+    defaults_left = padded("default_left", bool)
+    # Leaves lead to themselves.
+    itself = np.broadcast_to(np.arange(there.shape[1]), there.shape)
+    true = np.where(splits, np.where(defaults_left, right, left), itself)
+    false = np.where(splits, np.where(defaults_left, left, right), itself)
+
+    places = _places(true, false, splits)
+    if places is None:
+        return None
+    slots, bits, n_codes = places
+    tree, node = np.nonzero(splits)
+
+    def at_slots(values: np.ndarray) -> np.ndarray:
+        result = np.zeros((len(saved), slots.max(initial=0) + 1), dtype=values.dtype)
+        result[tree, slots[tree, node]] = values[tree, node]
+        return result
+
+    # Dart's weights are in float32, their products with leaf values are rounded once.
+    values = (thresholds * tree_weights(model)[:, None]).astype(np.float32)
+    leaves = _leaves(true, false, bits, 1 << (bits.max() + 1))
+    return SmallTrees(
+        at_slots(padded("split_indices", np.intp)),
+        at_slots(thresholds),
+        at_slots(defaults_left),
+        n_codes,
+        np.take_along_axis(values, leaves, axis=1) + np.float32(0),  # no -0: XGBoost adds, too
+    )
+
+
+def _places(
+    true: np.ndarray, false: np.ndarray, splits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Slots and bits of the splits, shape (n_trees, n_nodes), and the number of codes."""
+    if splits.sum(axis=1).max() <= _SPLITS:
+        bits = np.maximum(np.cumsum(splits, axis=1) - 1, 0)
+        return bits, bits, 1
+    at_false = _below(true, false, splits)
+    slots, bits = np.zeros_like(true), np.zeros_like(true)
+    for code, side in enumerate((splits & ~at_false, splits & at_false)):
+        side[:, 0] = False
+        if side.sum(axis=1).max() > _SIDE:
+            return None
+        bits[side] = (np.cumsum(side, axis=1) - 1)[side]
+        slots[side] = bits[side] + code * _SIDE
+    bits[:, 0], slots[:, 0] = _SIDE, 2 * _SIDE
+    return slots, bits, 2
+
+
+def _below(true: np.ndarray, false: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """Which nodes are on the false side of the root, shape (n_trees, n_nodes)."""
+    tree, node = np.nonzero(splits)
+    parent = np.zeros_like(true)
+    for children in (true, false):
+        parent[tree, children[tree, node]] = node
+    top = np.broadcast_to(np.arange(true.shape[1]), true.shape)
+    while True:
+        above = np.take_along_axis(parent, top, axis=1)
+        if not above.any():
+            return top == false[:, :1]
+        top = np.where(above > 0, above, top)
+
+
+def _leaves(true: np.ndarray, false: np.ndarray, bits: np.ndarray, n_values: int) -> np.ndarray:
+    """The leaf that each value of a code leads to, shape (n_trees, n_values)."""
+    codes = np.arange(n_values)
+    node = np.zeros((len(true), n_values), dtype=np.intp)
+    while True:
+        decision = (codes >> np.take_along_axis(bits, node, axis=1)) & 1
+        after = np.where(
+            decision,
+            np.take_along_axis(true, node, axis=1),
+            np.take_along_axis(false, node, axis=1),
+        )
+        if np.array_equal(after, node):
+            return node
+        node = after
+
+
+def reader_of(trees: SmallTrees, chosen: np.ndarray, factor: int) -> Reader:
+    """What evaluates the trees at these positions, in this order, times a factor."""
+    features, thresholds, defaults_left, tables = (
+        values[chosen]
+        for values in (trees.features, trees.thresholds, trees.defaults_left, trees.tables)
+    )
+    read, columns = np.unique(features, return_inverse=True)
+    columns = columns.reshape(features.shape)
+    bundles = []
+    for some in gen_batches(len(tables), _TREES):
+        bundles.append(_bundle(some, columns[some], thresholds[some], defaults_left[some]))
+    return Reader(read, bundles, trees.n_codes, tables, factor)
+
+
+def _bundle(
+    trees: slice, columns: np.ndarray, thresholds: np.ndarray, defaults_left: np.ndarray
+) -> Bundle:
+    kind = 2 * columns.ravel() + defaults_left.ravel()  # compared in one call
+    order = np.lexsort((thresholds.ravel(), kind))
+    kind, value = kind[order], thresholds.ravel()[order]
+    begins = np.concatenate([[True], kind[1:] != kind[:-1]])
+    new = begins | np.concatenate([[True], value[1:] != value[:-1]])
+    decisions = np.empty(columns.shape, dtype=np.intp)
+    decisions.flat[order] = np.cumsum(new) - 1
+    kind, value = kind[new], value[new]
+    first = np.flatnonzero(begins[new])
+    comparisons = []
+    for start, end in zip(first, [*first[1:], len(kind)], strict=True):
+        compare = np.greater_equal if kind[start] % 2 else np.less
+        rows = slice(int(start), int(end))
+        comparisons.append((compare, int(kind[start]) // 2, value[rows, None], rows))
+    return Bundle(trees, comparisons, len(kind), decisions)
+
+
+def read_small(
+    reader: Reader,
+    X: np.ndarray | pd.DataFrame,
+    missing: float,
+    shape: tuple[int, int, int],
+    dtype: type,
+    threads: int,
+) -> np.ndarray:
+    """The leaf value of every tree.
+
+    Parameters
+    ----------
+    reader : Reader
+    X : ndarray or DataFrame of shape (n_samples, n_features)
+        Rows that it :func:`compares`.
+    missing : float
+        What stands for a missing value, besides NaN.
+    shape : tuple of int
+        Members, outputs, samples: the trees are those of all outputs, member by member.
+    dtype : {float32, float64}
+    threads : int
+
+    Returns
+    -------
+    ndarray of the given shape, C-contiguous
+    """
+    n_samples = shape[-1]
+    tables = reader.tables.astype(dtype, copy=False) * dtype(reader.factor)
+    threads = max(1, min(threads, n_samples // LEAST))
+    result = new_result(shape, dtype, threads)
+    by_tree = result.reshape(len(tables), n_samples)
+
+    def fill(rows: slice) -> None:
+        some = X[rows] if isinstance(X, np.ndarray) else X.iloc[rows].to_numpy(dtype=np.float32)
+        columns = _columns(some, reader.features, missing)
+        _evaluate(reader, tables, columns, by_tree[:, rows])
+
+    turns = -(-n_samples // (_ROWS * threads))
+    batches = list(gen_batches(n_samples, -(-n_samples // (turns * threads))))
+    side_by_side(fill, [batches], threads)
+    return result
+
+
+def _columns(rows: np.ndarray, features: np.ndarray, missing: float) -> np.ndarray:
+    """These features of some rows as XGBoost reads them, shape (n_features, n_rows), float32."""
+    result = np.empty((len(features), len(rows)), dtype=np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, there, too
+        for column, feature in zip(result, features, strict=True):
+            column[:] = rows[:, feature]
+        if not np.isnan(missing):
+            result[result == np.float32(missing)] = np.nan
+    return result
+
+
+def _evaluate(reader: Reader, tables: np.ndarray, columns: np.ndarray, result: np.ndarray) -> None:
+    """Write the leaf values of some rows, shape (n_trees, n_rows), to ``result``."""
+    n_rows = columns.shape[1]
+    n_slots = reader.bundles[0].decisions.shape[1]
+    n_splits = n_slots if reader.n_codes == 1 else _SIDE
+    # NumPy works on all rows of all trees here, and on all rows of a tree below.
+    compared = np.empty((max(bundle.n_comparisons for bundle in reader.bundles), n_rows), bool)
+    decided = np.empty((_TREES, n_slots, n_rows), dtype=np.uint8)
+    codes = np.empty((_TREES, reader.n_codes, n_rows), dtype=np.uint8)
+    index = np.empty(n_rows, dtype=np.intp)
+    weights = (1 << np.arange(n_splits, dtype=np.uint8))[:, None]
+    for trees, comparisons, n_comparisons, decisions in reader.bundles:
+        for compare, column, thresholds, where in comparisons:
+            compare(columns[column], thresholds, out=compared[where])
+        known = compared[:n_comparisons].view(np.uint8)
+        own = known.take(decisions, axis=0, out=decided[: len(decisions)], mode="clip")
+        bits = own[:, : reader.n_codes * n_splits]
+        bits = bits.reshape(len(own), reader.n_codes, n_splits, n_rows)
+        bits *= weights
+        code = np.bitwise_or.reduce(bits, axis=2, out=codes[: len(own)])
+        if reader.n_codes == 2:
+            _choose(code, own[:, -1])
+        for one, table, row in zip(code[:, 0], tables[trees], result[trees], strict=True):
+            index[:] = one
+            table.take(index, out=row, mode="wrap")  # the fastest; no index needs it
+
+
+def _choose(codes: np.ndarray, root: np.ndarray) -> None:
+    """Make the first of two codes the one that counts, with the root's decision in it."""
+    true, false = codes[:, 0], codes[:, 1]
+    np.negative(root, out=root)  # all bits
+    true ^= false
+    true |= 1 << _SIDE
+    true &= root
+    true ^= false

@@ -40,11 +40,11 @@ from .xgboost_model import (
 )
 from .xgboost_reading import ROWS, Piece, n_pieces, pieces_of, read_pieces
 from .xgboost_shallow import (
-    LEAST,
     Reader,
     SmallTrees,
     compares,
     may_be_small,
+    pays,
     read_small,
     reader_of,
     small_trees,
@@ -152,9 +152,10 @@ class XGBoostMembers(Members, HasLeaves):
         rows, n_samples = self._rows(X)
         n_members = self.n_members if indices is None else len(indices)
         shape = (n_members, layout.n_outputs, n_samples)
-        if n_samples >= LEAST and compares(rows, self._booster) and self._small_trees is not None:
+        if pays(n_samples, threads) and compares(rows, self._booster):
             reader = self._reader if indices is None else self._reader_of(indices)
-            return read_small(reader, rows, self._missing, shape, dtype, threads)
+            if reader is not None:
+                return read_small(reader, rows, self._missing, shape, dtype, threads)
         return read_pieces(
             self._pieces(indices, threads),
             layout,
@@ -172,13 +173,15 @@ class XGBoostMembers(Members, HasLeaves):
         return small_trees(self._model) if may_be_small(self._booster, layout.n_trees) else None
 
     @cached_property
-    def _reader(self) -> Reader:
+    def _reader(self) -> Reader | None:
         return self._reader_of(range(self.n_members))
 
-    def _reader_of(self, indices: Indices) -> Reader:
-        trees = self._layout.trees[np.asarray(indices, dtype=np.intp)].ravel()
-        factor = self._layout.n_parallel if self._layout.is_forest else 1
-        return reader_of(self._small_trees, trees, factor)
+    def _reader_of(self, indices: Indices) -> Reader | None:
+        layout, small = self._layout, self._small_trees
+        if small is None:
+            return None
+        trees = layout.trees[np.asarray(indices, dtype=np.intp)].ravel()
+        return reader_of(small, trees, layout.n_parallel if layout.is_forest else 1)
 
     def _pieces(self, indices: Indices | None, threads: int) -> list[Piece]:
         """What reads these members; the last ones are kept."""

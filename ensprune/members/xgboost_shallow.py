@@ -9,6 +9,7 @@ Values are written samples last, so that nothing is to be turned afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -23,9 +24,11 @@ from .xgboost_reading import new_result
 
 _SPLITS = 8  # of a code, a byte
 _SIDE = 7  # of either side of a root, whose own decision is the eighth bit
-_TREES = 16  # evaluated together, since some of their comparisons are the same
-_ROWS = 8192  # evaluated together: what is known of them stays in cache
-LEAST = 512  # rows worth the calls
+_MOST = 2 * _SIDE + 1
+_TREES = 32  # evaluated together, divided by their codes: some of their comparisons are the same
+_ROWS = 2**14  # evaluated together: threads wait for each other where calls take little time
+_LEAST = 4096  # rows worth the calls, for each of the threads
+_THREADS = 4  # that Python lets work side by side
 
 
 class SmallTrees(NamedTuple):
@@ -49,7 +52,7 @@ class Bundle(NamedTuple):
     """Consecutive trees and their comparisons: equal ones once, those of a feature side by side."""
 
     trees: slice
-    comparisons: list[tuple[np.ufunc, int, np.ndarray, slice]]  # by what, feature, with what, where
+    comparisons: Sequence[tuple[np.ufunc, int, np.ndarray, slice]]  # of what, with what, which
     n_comparisons: int
     decisions: np.ndarray  # (n_trees, n_slots): which comparison each of them is
 
@@ -64,8 +67,13 @@ class Reader(NamedTuple):
     factor: int  # what leaf values are multiplied by
 
 
+def pays(n_samples: int, threads: int) -> bool:
+    """Whether rows are worth reading small trees here: a thread does the work of two of XGBoost's."""
+    return threads <= _THREADS and n_samples >= _LEAST * max(1, -(-threads // 2))
+
+
 def compares(X: Any, booster: xgboost.Booster) -> bool:
-    """Whether :func:`read_small` takes these rows: those that XGBoost turns into float32, too."""
+    """Whether :func:`read_small` takes these rows: XGBoost, too, turns them into float32."""
     if type(X) is not np.ndarray:
         return is_plain_frame(X, booster)
     plain = X.dtype.kind in "iub" or X.dtype in (np.float32, np.float64)
@@ -74,14 +82,16 @@ def compares(X: Any, booster: xgboost.Booster) -> bool:
 
 def may_be_small(booster: xgboost.Booster, n_trees: int) -> bool:
     """Whether a booster has few enough splits; costs less than reading its trees to see."""
-    splits = sum(booster.get_score(importance_type="weight").values())
-    return splits <= n_trees * (2 * _SIDE + 1)
+    splits = np.sum(list(booster.get_score(importance_type="weight").values()))
+    return bool(splits <= n_trees * _MOST)
 
 
 def small_trees(model: dict[str, Any]) -> SmallTrees | None:
     """The trees of a saved model; None if not all of them are small, or one splits on categories."""
     saved = trees_of(model)["trees"]
     sizes = np.array([len(tree["left_children"]) for tree in saved])
+    if sizes.max() > 2 * _MOST + 1:
+        return None
     there = np.arange(sizes.max()) < sizes[:, None]  # (n_trees, n_nodes)
 
     def padded(name: str, dtype: Any) -> np.ndarray:
@@ -181,7 +191,7 @@ def reader_of(trees: SmallTrees, chosen: np.ndarray, factor: int) -> Reader:
     read, columns = np.unique(features, return_inverse=True)
     columns = columns.reshape(features.shape)
     bundles = []
-    for some in gen_batches(len(tables), _TREES):
+    for some in gen_batches(len(tables), _TREES // trees.n_codes):
         bundles.append(_bundle(some, columns[some], thresholds[some], defaults_left[some]))
     return Reader(read, bundles, trees.n_codes, tables, factor)
 
@@ -234,7 +244,7 @@ def read_small(
     """
     n_samples = shape[-1]
     tables = reader.tables.astype(dtype, copy=False) * dtype(reader.factor)
-    threads = max(1, min(threads, n_samples // LEAST))
+    threads = max(1, min(threads, n_samples // _LEAST))
     result = new_result(shape, dtype, threads)
     by_tree = result.reshape(len(tables), n_samples)
 
@@ -262,29 +272,32 @@ def _columns(rows: np.ndarray, features: np.ndarray, missing: float) -> np.ndarr
 
 def _evaluate(reader: Reader, tables: np.ndarray, columns: np.ndarray, result: np.ndarray) -> None:
     """Write the leaf values of some rows, shape (n_trees, n_rows), to ``result``."""
-    n_rows = columns.shape[1]
-    n_slots = reader.bundles[0].decisions.shape[1]
-    n_splits = n_slots if reader.n_codes == 1 else _SIDE
-    # NumPy works on all rows of all trees here, and on all rows of a tree below.
+    n_rows, n_codes = columns.shape[1], reader.n_codes
+    n_trees, n_slots = reader.bundles[0].decisions.shape
+    n_splits = _SIDE if n_codes == 2 else n_slots
     compared = np.empty((max(bundle.n_comparisons for bundle in reader.bundles), n_rows), bool)
-    decided = np.empty((_TREES, n_slots, n_rows), dtype=np.uint8)
-    codes = np.empty((_TREES, reader.n_codes, n_rows), dtype=np.uint8)
-    index = np.empty(n_rows, dtype=np.intp)
+    decided = np.empty((n_trees, n_slots, n_rows), dtype=np.uint8)
+    codes = np.empty((n_trees, n_codes, n_rows), dtype=np.uint8)
+    index = np.empty((n_trees, n_rows), dtype=np.intp)
+    values = np.empty((n_trees, n_rows), dtype=tables.dtype)
     weights = (1 << np.arange(n_splits, dtype=np.uint8))[:, None]
+    begins = np.arange(n_trees)[:, None] * tables.shape[1]
     for trees, comparisons, n_comparisons, decisions in reader.bundles:
+        n_trees = len(decisions)
         for compare, column, thresholds, where in comparisons:
             compare(columns[column], thresholds, out=compared[where])
         known = compared[:n_comparisons].view(np.uint8)
-        own = known.take(decisions, axis=0, out=decided[: len(decisions)], mode="clip")
-        bits = own[:, : reader.n_codes * n_splits]
-        bits = bits.reshape(len(own), reader.n_codes, n_splits, n_rows)
+        own = known.take(decisions, axis=0, out=decided[:n_trees], mode="clip")
+        bits = own[:, : n_codes * n_splits].reshape(n_trees, n_codes, n_splits, n_rows)
         bits *= weights
-        code = np.bitwise_or.reduce(bits, axis=2, out=codes[: len(own)])
-        if reader.n_codes == 2:
+        code = np.bitwise_or.reduce(bits, axis=2, out=codes[:n_trees])
+        if n_codes == 2:
             _choose(code, own[:, -1])
-        for one, table, row in zip(code[:, 0], tables[trees], result[trees], strict=True):
-            index[:] = one
-            table.take(index, out=row, mode="wrap")  # the fastest; no index needs it
+        at = index[:n_trees]
+        at[...] = code[:, 0]
+        at += begins[:n_trees]
+        # All indices are inside, and this is the fastest way not to check them.
+        result[trees] = tables[trees].ravel().take(at, out=values[:n_trees], mode="wrap")
 
 
 def _choose(codes: np.ndarray, root: np.ndarray) -> None:

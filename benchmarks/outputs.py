@@ -21,16 +21,37 @@ from xgboost import XGBClassifier
 
 from ensprune.members import open_members
 
+
+def forest(kind: type, trees: int = 100) -> tuple[str, object]:
+    return f"{kind.__name__.removesuffix('Classifier')}, {trees} trees", kind(trees, random_state=0)
+
+
+def boosted(rounds: int, depth: int, leaves: int = 0) -> tuple[str, object]:
+    name = f"XGBoost, {rounds:,} rounds, " + (f"{leaves} leaves" if leaves else f"depth {depth}")
+    grown = {"max_leaves": leaves, "grow_policy": "lossguide"} if leaves else {}
+    return name, XGBClassifier(n_estimators=rounds, max_depth=depth, **grown)
+
+
+# Name, ensemble, classes, rows, features.
 SHAPES = [
-    ("RandomForest, 100 trees", RandomForestClassifier(100, random_state=0), 2, 20_000),
-    ("RandomForest, 100 trees", RandomForestClassifier(100, random_state=0), 10, 20_000),
-    ("ExtraTrees, 100 trees", ExtraTreesClassifier(100, random_state=0), 5, 20_000),
-    ("XGBoost, 300 rounds, depth 6", XGBClassifier(n_estimators=300), 2, 20_000),
-    ("XGBoost, 100 rounds, depth 6", XGBClassifier(n_estimators=100), 5, 20_000),
-    ("XGBoost, 200 rounds, depth 6", XGBClassifier(n_estimators=200), 5, 5_000),
-    ("XGBoost, 300 rounds, depth 3", XGBClassifier(n_estimators=300, max_depth=3), 2, 20_000),
-    ("XGBoost, 1,000 rounds, depth 3", XGBClassifier(n_estimators=1000, max_depth=3), 2, 20_000),
-    ("XGBoost, 200 rounds, depth 3", XGBClassifier(n_estimators=200, max_depth=3), 3, 20_000),
+    (*forest(RandomForestClassifier), 2, 20_000, 20),
+    (*forest(RandomForestClassifier), 10, 20_000, 20),
+    (*forest(ExtraTreesClassifier), 5, 20_000, 20),
+    (*boosted(300, 6), 2, 20_000, 20),
+    (*boosted(100, 6), 5, 20_000, 20),
+    (*boosted(200, 6), 5, 5_000, 20),
+    (*boosted(300, 5), 2, 20_000, 20),
+    (*boosted(300, 4), 2, 20_000, 20),
+    (*boosted(200, 4), 3, 5_000, 20),
+    (*boosted(300, 3), 2, 20_000, 20),
+    (*boosted(1000, 3), 2, 20_000, 20),
+    (*boosted(200, 3), 3, 20_000, 20),
+    (*boosted(100, 3), 10, 20_000, 20),
+    (*boosted(300, 3), 2, 20_000, 5),
+    (*boosted(300, 3), 2, 20_000, 100),
+    (*boosted(300, 3), 2, 2_000, 20),
+    (*boosted(300, 0, leaves=8), 2, 20_000, 20),
+    (*boosted(300, 2), 2, 20_000, 20),
 ]
 
 
@@ -47,12 +68,17 @@ def main() -> None:
     options = parser.parse_args()
 
     print(
-        f"{'ensemble':<30} {'classes':>7} {'rows':>7} {'threads':>7} {'median':>7} {'least':>7} "
-        f"{'first':>7}"
+        f"{'ensemble':<30} {'classes':>7} {'rows':>7} {'features':>8} {'threads':>7} "
+        f"{'median':>7} {'least':>7} {'first':>7}"
     )
-    for name, ensemble, n_classes, n_samples in SHAPES:
+    for name, ensemble, n_classes, n_samples, n_features in SHAPES:
         X, y = make_classification(
-            n_samples, 20, n_informative=12, n_classes=n_classes, random_state=0
+            n_samples,
+            n_features,
+            n_informative=min(12, n_features),
+            n_redundant=2 if n_features > 12 else 0,
+            n_classes=n_classes,
+            random_state=0,
         )
         ensemble.set_params(n_jobs=-1).fit(X[:10_000], y[:10_000])
         for threads in options.threads:
@@ -70,7 +96,7 @@ def main() -> None:
                 members.append(seconds(read, X))
             usual = statistics.median(whole)
             print(
-                f"{name:<30} {n_classes:>7} {n_samples:>7} {threads:>7} "
+                f"{name:<30} {n_classes:>7} {n_samples:>7} {n_features:>8} {threads:>7} "
                 f"{statistics.median(members) / usual:>7.2f} {min(members) / min(whole):>7.2f} "
                 f"{first / usual:>7.2f}",
                 flush=True,

@@ -15,21 +15,12 @@ from typing import ClassVar, Literal, cast
 
 import numpy as np
 
+from .combination import in_words
 from .link import Link
 
 _FLOAT64 = np.dtype(np.float64)
 
 Indices = Sequence[int] | np.ndarray
-
-_IN_WORDS = {
-    "mean": "an average",
-    "vote": "a weighted vote",
-    "sum": "a sum",
-    "median": "a weighted median",
-    "meta": "a final estimator",
-    "calibrated": "calibrators",
-    "nested": "an ensemble of ensembles",
-}
 
 
 class Combiner(ABC):
@@ -89,7 +80,7 @@ class Combiner(ABC):
     @property
     def in_words(self) -> str:
         """What combines the members, for messages."""
-        return _IN_WORDS.get(self.kind, self.kind)
+        return in_words(self.kind)
 
     @property
     def has_proba(self) -> bool:

@@ -20,7 +20,7 @@ from .certificate import certification_split, check_enough_rows
 from .holdout import hold_out
 from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
-from .members.opening import open_members
+from .members.opening import foretold, open_members
 from .members.sampling import bootstraps, little_said, scarcely_unseen
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
@@ -141,7 +141,10 @@ class Judging:
                 "give validation='auto' or a float"
             )
         crosses = crosses and not fit_params
-        if share == "oob" or (share == "auto" and (bootstraps(self.estimator) or crosses)):
+        leaves_out = bootstraps(self.estimator) or crosses
+        if share == "oob" and not leaves_out and foretold(self.estimator) is not None:
+            raise self._none_left_out(self.estimator)
+        if share == "oob" or (share == "auto" and leaves_out):
             self._check_enough(rows[1])
             members = self._open(rows, fit_params)
             judges = self._unseen(members, rows)
@@ -214,14 +217,17 @@ class Judging:
         return False
 
     @staticmethod
-    def _required(judges: Judges | None, members: Members) -> Judges:
+    def _none_left_out(ensemble: Any) -> ValueError:
+        return ValueError(
+            "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True), "
+            "or a voting model (with refine=None) or a stacking model that is no step of a "
+            "pipeline and is cross-fitted on folds that leave rows of every class; "
+            f"{type(ensemble).__name__} is none here; give validation='auto' or a float"
+        )
+
+    def _required(self, judges: Judges | None, members: Members) -> Judges:
         if judges is None:
-            raise ValueError(
-                "validation='oob' needs an ensemble whose members leave rows out (bootstrap=True), "
-                "or a voting model (with refine=None) or a stacking model that is no step of a "
-                "pipeline and is cross-fitted on folds that leave rows of every class; "
-                f"{type(members.estimator).__name__} is none here; give validation='auto' or a float"
-            )
+            raise self._none_left_out(members.estimator)
         return judges
 
     def _judges(

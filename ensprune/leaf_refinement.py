@@ -20,7 +20,7 @@ from .combiner import Combiner
 from .compaction.path import collapsed_to
 from .leaf_rows import labels_of, read, some_of, taught
 from .lesson import Course, Lesson
-from .members.refittable import open_leaves
+from .members.refittable import check_leaves, open_leaves
 from .refine import Evidence, Labelled, Refinement
 from .refinement.equations import Equations, indicators
 from .refinement.strength import (
@@ -140,6 +140,9 @@ class LeafRefinement(Refinement):
             self._lesson = self._course.lesson(opinion, _SYNTHETIC_AT_LAST, generator)
         self._course = None
         return self
+
+    def check(self, unfitted: Any) -> None:
+        check_leaves(unfitted)
 
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
         strength = self.report.strength

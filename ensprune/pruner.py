@@ -37,7 +37,7 @@ from .certificate import Auditor
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
 from .members.base import Members
-from .members.opening import check_family, open_members
+from .members.opening import check_family, foretold, open_members
 from .members.steps import last_step
 from .objectives.registry import ScorerLike, default_scorer, make_objective, metric_name
 from .objectives.squared import SquaredError
@@ -372,6 +372,7 @@ default="members"
             y = values_of(y)
         self._check_parameters(y, y if y_val is None else labels_or_values(y_val, "y_val"))
         selector = make_selector(self.selector)
+        self._check_selector(selector)
         rounds = self._rounds() if self.retrain else None
 
         n_stages = 2 + (not isinstance(self.estimator, FrozenEstimator)) + bool(self.retrain)
@@ -447,7 +448,15 @@ default="members"
             check_cost(self.cost)
         self._check_scoring(judged, getattr(self.estimator, "classes_", None) if frozen else y)
         if self.refine is not None:
-            make_refinement(self.refine, self.n_jobs, self.random_state)
+            refinement = make_refinement(self.refine, self.n_jobs, self.random_state)
+            if not frozen:
+                refinement.check(self.estimator)
+
+    def _check_selector(self, selector: Selector) -> None:
+        """Whether the search's options are right, and it can search such an ensemble."""
+        if isinstance(selector, Selector):
+            later = self.deep or isinstance(self.estimator, FrozenEstimator)
+            selector.check(None if later else foretold(self.estimator))
 
     def _check_scoring(self, y: np.ndarray, known: np.ndarray | None = None) -> None:
         """Whether ``scoring`` can score labels, of all those known, and the ensemble's answers."""

@@ -116,6 +116,19 @@ class Refinement(ABC):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def check(self, unfitted: Any) -> None:  # noqa: B027
+        """Refuse what has nothing of the kind to refine, before it is fitted.
+
+        Parameters
+        ----------
+        unfitted : estimator
+
+        Raises
+        ------
+        TypeError
+            As :meth:`fit`, where that can be told.
+        """
+
     @abstractmethod
     def fit(self, estimator: Any, evidence: Evidence) -> Refinement:
         """Choose how strongly to refine, on rows that a refinement under test has not seen.

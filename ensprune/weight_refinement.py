@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from .combiner import Combiner, LinearCombiner, affine
 from .members.base import Members
-from .members.opening import open_members
+from .members.opening import foretold, open_members
 from .objectives.base import normalised_weights
 from .objectives.convex import ConvexLoss
 from .objectives.out_of_bag import out_of_bag_gram
@@ -102,6 +102,11 @@ class WeightRefinement(Refinement):
         )
         return self
 
+    def check(self, unfitted: Any) -> None:
+        known = foretold(unfitted)
+        if known is not None and not (known.carries_weights and known.linear):
+            raise _carries_none(unfitted)
+
     def refined(self, estimator: Any, evidence: Evidence) -> Any:
         rows = self._read(estimator, evidence)
         strength = self.report.strength
@@ -122,9 +127,7 @@ class WeightRefinement(Refinement):
     def _read(self, estimator: Any, evidence: Evidence) -> _Rows:
         members = open_members(estimator)
         if not members.carries_weights or not members.combiner.linear:
-            raise TypeError(
-                f"refine='weights': {type(estimator).__name__} cannot carry weights of its members"
-            )
+            raise _carries_none(estimator)
         unseen = [part for part in evidence if not part.seen]
         part = unseen[0] if unseen else evidence[0]
         mask = None
@@ -141,6 +144,12 @@ class WeightRefinement(Refinement):
 def _between(fitted: np.ndarray, strength: float) -> np.ndarray:
     """Factors on the weights as they are, part of the way to the fitted ones."""
     return (1.0 - strength) + strength * fitted
+
+
+def _carries_none(ensemble: Any) -> TypeError:
+    return TypeError(
+        f"refine='weights': {type(ensemble).__name__} cannot carry weights of its members"
+    )
 
 
 class _Rows:

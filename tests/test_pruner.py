@@ -457,9 +457,12 @@ def test_members_without_weight_have_no_average():
     X, y = data("regression")
     learners = [("line", LinearRegression()), ("stump", DecisionTreeRegressor(max_depth=1))]
     vote = VotingRegressor(learners, weights=[0, 1]).fit(X, y)
-    assert EnsemblePruner(FrozenEstimator(vote), target_size=1).fit(X, y).selected_.tolist() == [1]
+    for selector in ("greedy", "first"):
+        pruner = EnsemblePruner(FrozenEstimator(vote), target_size=1, selector=selector)
+        assert pruner.fit(X, y).selected_.tolist() == [1]
+    silent = VotingRegressor(learners, weights=[0, 0]).fit(X, y)
     with pytest.raises(ValueError, match="set those that do not count to 'drop'"):
-        prune(vote, X, y, target_size=1, selector="first")
+        prune(silent, X, y, target_size=1)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])

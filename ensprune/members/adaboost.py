@@ -10,6 +10,7 @@ from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..codes import samme
+from ..combination import Combination
 from ..combiner import Combiner, Indices, LinearCombiner, MedianCombiner
 from ..link import Identity, Logistic, Softmax
 from ..trees import Tree, TreeCut
@@ -105,6 +106,10 @@ class AdaBoostClassifierMembers(_AdaBoostMembers):
         if len(ensemble.classes_) < 2:
             raise ValueError("AdaBoostClassifier was fitted on a single class: nothing to prune")
 
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        return Combination("vote", True)
+
     @property
     def combiner(self) -> Combiner:
         classes = self.estimator.classes_
@@ -147,6 +152,10 @@ class AdaBoostRegressorMembers(_AdaBoostMembers):
     ----------
     Drucker, "Improving regressors using boosting techniques", ICML 1997.
     """
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        return Combination("median", False, linear=False, link=Identity)
 
     @property
     def combiner(self) -> Combiner:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 
+from ..combination import Combination
 from ..combiner import Combiner, LinearCombiner
 from ..link import Identity, Probability
 from ..trees import TreeCut
@@ -24,6 +25,11 @@ class AverageMembers(Members):
     """The ``estimators_`` of an ensemble that divides the sum of what they predict by their number."""
 
     reads_one_by_one = True
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        classifies = is_classifier(unfitted)
+        return Combination("mean", classifies, link=Probability if classifies else Identity)
 
     @property
     def n_members(self) -> int:

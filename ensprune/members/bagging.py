@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.tree import BaseDecisionTree
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..codes import one_hot
+from ..combination import Combination
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Logistic, Softmax
 from ..trees import Tree
@@ -52,6 +54,13 @@ class BaggingMembers(AverageMembers, HasLeaves):
             raise several_targets(bagging, first.n_outputs_)
         super().__init__(bagging)
         self.carries_weights = all(is_tree(member) for member in bagging.estimators_)
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        base = unfitted.estimator
+        trees = base is None or isinstance(base, BaseDecisionTree)
+        known = super().foretell(unfitted)
+        return None if known is None else replace(known, carries_weights=trees)
 
     def outputs(
         self,

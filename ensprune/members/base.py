@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..link import Logistic
 from ..out_of_fold import OutOfFold
@@ -55,6 +56,24 @@ class Members(ABC):
     def __init__(self, estimator: Any):
         self.estimator = estimator
         self.training: Any = None
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        """How an ensemble of this family will combine its members once it is fitted.
+
+        So that who cannot search it says so before that.
+
+        Parameters
+        ----------
+        unfitted : estimator
+            Of a class that this adapter is registered for.
+
+        Returns
+        -------
+        Combination or None
+            None where its parameters do not tell.
+        """
+        return None
 
     @property
     @abstractmethod

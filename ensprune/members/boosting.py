@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Logistic, Softmax
 from ..trees import Tree, TreeCut
@@ -33,6 +35,10 @@ class BoostingMembers(Members, HasLeaves):
     def __init__(self, boosting: Any):
         check_is_fitted(boosting)
         super().__init__(boosting)
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        return Combination("sum", is_classifier(unfitted))
 
     @property
     def n_members(self) -> int:

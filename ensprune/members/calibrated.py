@@ -14,13 +14,14 @@ import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..link import Probability
 from ..replay import Replay
 from ..trees import Tree, TreeCut
 from .base import Members
 from .copying import shallow_copy
-from .opening import open_members
+from .opening import foretold, open_members
 from .roster import Roster
 
 
@@ -94,6 +95,13 @@ class CalibratedMembers(Members):
         self.carries_weights = all(fold.carries_weights for fold in self._folds)
         sizes = [fold.n_members for fold in self._folds]
         self._roster = Roster.of(sizes)
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        inside = foretold(unfitted.estimator)
+        if inside is None:
+            return None
+        return replace(inside, kind="calibrated", linear=False, link=Probability)
 
     def deep(self) -> Members:
         if any(fold.deep() is not fold for fold in self._folds):

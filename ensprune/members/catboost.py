@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, Softmax
 from .base import Members
@@ -91,6 +92,12 @@ class CatBoostMembers(Members, HasLeaves):
             f"{name} with loss_function={loss!r} transforms the raw score in a way that ensprune "
             f"does not know; train with one of {', '.join((*_LOGISTIC, 'MultiClass', *_IDENTITY, *_EXP))}"
         )
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        if not isinstance(unfitted, catboost.CatBoostClassifier | catboost.CatBoostRegressor):
+            return None
+        return Combination("sum", isinstance(unfitted, catboost.CatBoostClassifier))
 
     @property
     def n_members(self) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Exp, Identity, Link, Logistic, Softmax
 from ..trees import Tree, TreeCut
@@ -32,6 +34,10 @@ class HistBoostingMembers(Members, HasLeaves):
                 f"{type(boosting).__name__} was fitted on a single class: nothing to prune"
             )
         super().__init__(boosting)
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        return Combination("sum", is_classifier(unfitted))
 
     @property
     def n_members(self) -> int:

@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _num_samples
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from ..trees import Tree, TreeCut
@@ -42,6 +43,8 @@ _LOGISTIC = ("binary", "cross_entropy")
 _EXP = ("poisson", "gamma", "tweedie")
 _OTHER_LOSSES = ("regression_l1", "huber", "fair", "quantile", "mape")
 _RANKING = ("lambdarank", "rank_xendcg")
+
+_BOOSTING = ("gbdt", "dart", "goss", "rf")
 
 # Names under which LightGBM's estimators may have been given the number of iterations.
 _N_ESTIMATORS = (
@@ -126,6 +129,16 @@ class LightGBMMembers(Members, HasLeaves):
                 "that ensprune does not know; train with another objective"
             )
         return Identity()
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        if not isinstance(unfitted, lightgbm.LGBMClassifier | lightgbm.LGBMRegressor):
+            return None
+        params = unfitted.get_params()
+        if "boosting" in params or "boost" in params or unfitted.boosting_type not in _BOOSTING:
+            return None
+        classifies = isinstance(unfitted, lightgbm.LGBMClassifier)
+        return Combination("mean" if unfitted.boosting_type == "rf" else "sum", classifies)
 
     @property
     def n_members(self) -> int:

@@ -6,6 +6,9 @@ import importlib
 from functools import singledispatch
 from typing import Any
 
+from sklearn.pipeline import Pipeline
+
+from ..combination import Combination
 from .base import Members
 
 # Families of optional or slow-to-import libraries: the adapter is imported when an object of
@@ -58,6 +61,40 @@ def open_members(fitted: Any) -> Members:
     """
     check_family(fitted)
     return open_members(fitted)
+
+
+def foretold(unfitted: Any) -> Combination | None:
+    """How an unfitted ensemble will combine its members, alone or last in a pipeline.
+
+    Parameters
+    ----------
+    unfitted : estimator
+
+    Returns
+    -------
+    Combination or None
+        None where only the fit shows it, as in a search over the ensemble's parameters.
+    """
+    adapter = adapter_of(unfitted)
+    return None if adapter is None else adapter.foretell(_last(unfitted))
+
+
+def adapter_of(unfitted: Any) -> type[Members] | None:
+    """The adapter of an unfitted ensemble, alone or last in a pipeline; None if a function opens it.
+
+    Parameters
+    ----------
+    unfitted : estimator
+    """
+    last = _last(unfitted)
+    if not _has_adapter(last):
+        return None
+    adapter = open_members.dispatch(type(last))
+    return adapter if isinstance(adapter, type) and issubclass(adapter, Members) else None
+
+
+def _last(estimator: Any) -> Any:
+    return _last(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
 _unregistered = open_members.dispatch(object)

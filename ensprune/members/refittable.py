@@ -10,7 +10,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from .base import Members
 from .leaves import Leaves
-from .opening import open_members
+from .opening import adapter_of, foretold, open_members
+from .steps import last_step
 
 # What leaf values fitted to squared error would undo.
 _OTHER_THAN_MEANS = {"absolute_error", "huber", "quantile"}
@@ -113,15 +114,36 @@ def open_leaves(fitted: Any) -> Any:
     return members
 
 
+def check_leaves(unfitted: Any) -> None:
+    """Refuse a family whose members are no trees, before the ensemble is fitted.
+
+    Parameters
+    ----------
+    unfitted : estimator
+
+    Raises
+    ------
+    TypeError
+        As :func:`open_leaves`, where that can be told.
+    """
+    last, adapter, known = last_step(unfitted)[1], adapter_of(unfitted), foretold(unfitted)
+    if adapter is not None and known is not None and not issubclass(adapter, HasLeaves):
+        raise TypeError(_leafless(last, known.kind))
+
+
 def no_leaves(members: Members) -> str:
     """Why the leaf values of an ensemble cannot be refitted."""
-    name = type(members.estimator).__name__
+    return _leafless(members.estimator, members.combiner.kind)
+
+
+def _leafless(ensemble: Any, kind: str) -> str:
+    name = type(ensemble).__name__
     reasons = {
         "median": "it predicts the weighted median of its members",
         "vote": "its members vote for labels, whatever values their leaves have",
         "calibrated": "its calibrators were fitted to the scores as they are",
     }
-    reason = reasons.get(members.combiner.kind, "its members are not all trees")
+    reason = reasons.get(kind, "its members are not all trees")
     return (
         f"the leaf values of {name} cannot be refitted: {reason}; give a forest, bagged trees, "
         "gradient boosting, histogram gradient boosting, XGBoost, LightGBM or CatBoost, not calibrated"

@@ -14,6 +14,7 @@ from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..out_of_fold import CrossFitted, OutOfFold
 from .base import Members
@@ -36,6 +37,10 @@ class StackingMembers(Members):
 
     carries_weights = False
     needs_training_data = True
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        return Combination("meta", is_classifier(unfitted), linear=False, carries_weights=False)
 
     def __init__(self, stacking: Any):
         check_is_fitted(stacking)

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import Bunch
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..codes import one_hot
+from ..combination import Combination
 from ..combiner import Combiner, Indices, LinearCombiner
 from ..link import Identity, Link, Probability, Votes
 from ..out_of_fold import OutOfFold
@@ -88,6 +89,12 @@ class VotingMembers(Members):
     @property
     def _hard(self) -> bool:
         return getattr(self.estimator, "voting", None) == "hard"
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        if not is_classifier(unfitted):
+            return Combination("mean", False, link=Identity)
+        return Combination("mean", True, link=Votes if unfitted.voting == "hard" else Probability)
 
     @property
     def combiner(self) -> Combiner:

@@ -12,6 +12,7 @@ from joblib import effective_n_jobs
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ..combination import Combination
 from ..combiner import Combiner, Indices
 from ..link import Logistic
 from ..trees import Tree, TreeCut
@@ -82,6 +83,17 @@ class XGBoostMembers(Members, HasLeaves):
         self._missing = np.nan if raw else estimator.missing
         self._kept: tuple[Any, list[Piece]] | None = None
         self._link = link_of(estimator, booster, layout)
+
+    @classmethod
+    def foretell(cls, unfitted: Any) -> Combination | None:
+        if not isinstance(unfitted, xgboost.XGBClassifier | xgboost.XGBRegressor):
+            return None
+        classifies = isinstance(unfitted, xgboost.XGBClassifier)
+        if isinstance(unfitted, xgboost.XGBRFClassifier | xgboost.XGBRFRegressor):
+            return Combination("mean", classifies)
+        # One round of several trees is a forest.
+        alone = unfitted.get_params().get("num_parallel_tree") in (None, 1)
+        return Combination("sum", classifies) if alone else None
 
     @property
     def n_members(self) -> int:

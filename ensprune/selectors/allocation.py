@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..combination import Combination
 from ..combiner import Combiner, affine
 from ..nested import NestedCombiner
 from ..objectives.base import normalised_weights
@@ -84,6 +85,11 @@ class AllocationSelector(Selector):
 
     def __init__(self, inner: str | Selector = "greedy"):
         self.inner = inner
+
+    def check(self, combination: Combination | None) -> None:
+        inner = make_selector(self.inner, "inner")
+        if isinstance(inner, Selector):
+            inner.check(None)
 
     def select(self, problem: Problem) -> PruningPath:
         inner = make_selector(self.inner, "inner")

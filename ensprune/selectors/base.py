@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 
+from ..combination import Combination
 from ..combiner import Combiner, affine
 from ..objectives.base import Objective
 from ..objectives.generic import GenericObjective
@@ -85,6 +86,18 @@ class Problem:
     def costs_alike(self) -> bool:
         """Whether all members cost the same."""
         return bool(np.ptp(self.costs) == 0)
+
+    @property
+    def combination(self) -> Combination:
+        """How the ensemble combines its members, in a few words."""
+        combiner = self.combiner
+        return Combination(
+            combiner.kind,
+            combiner.classes is not None,
+            combiner.linear,
+            self.carries_weights,
+            type(combiner.link),
+        )
 
     @cached_property
     def heard(self) -> np.ndarray:
@@ -194,6 +207,22 @@ class Selector(BaseEstimator, ABC):
     The constructor only stores parameters, so selectors can be cloned and tuned like estimators
     (``selector__exchanges`` in a grid).
     """
+
+    def check(self, combination: Combination | None) -> None:
+        """Refuse options that cannot be, and ensembles that this search is not for.
+
+        Asked before the ensemble is fitted, which may take hours; :meth:`select` asks again.
+
+        Parameters
+        ----------
+        combination : Combination or None
+            How the ensemble combines its members; None is not known.
+
+        Raises
+        ------
+        TypeError, ValueError
+            That name the option, or the search and what it is for.
+        """
 
     @abstractmethod
     def select(self, problem: Problem) -> PruningPath:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.utils import check_random_state
 
+from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from ..storage import blocks_of, release
 from .base import Problem, Selector, register_selector
@@ -79,7 +81,7 @@ class ClusterSelector(Selector):
 
     def select(self, problem: Problem) -> PruningPath:
         begin = time.perf_counter()
-        self._check(problem)
+        self.check(problem.combination)
         members = np.flatnonzero(problem.fits(problem.costs) & problem.heard)
         if len(members) == 0:
             raise ValueError("no member with a weight of its own is within the budget")
@@ -94,7 +96,7 @@ class ClusterSelector(Selector):
         elapsed = time.perf_counter() - begin
         return PruningPath(tuple(points), SelectorResult("complete", points[-1].objective, elapsed))
 
-    def _check(self, problem: Problem) -> None:
+    def check(self, combination: Combination | None) -> None:
         for name, allowed in (
             ("clusterer", ("agglomerative", "kmeans")),
             ("representative", ("best", "central")),
@@ -102,7 +104,8 @@ class ClusterSelector(Selector):
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(f"{name}={value!r} is unknown; give one of {list(allowed)}")
-        if problem.combiner.kind == "sum":
+        check_random_state(self.random_state)
+        if combination is not None and combination.kind == "sum":
             raise ValueError(
                 "ClusterSelector compares members by their own predictions, and stages of gradient "
                 "boosting have none; use selector='greedy'"

@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
+from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from .base import Problem, Selector, register_selector, short_products
 from .baseline import points_in_order
@@ -105,7 +107,7 @@ class GreedySelector(Selector):
         self.random_state = random_state
 
     def select(self, problem: Problem) -> PruningPath:
-        self._validate()
+        self.check(problem.combination)
         start = time.perf_counter()
         points, complete = most_trusted(problem, self._searches(problem))(problem)
         points = cheap_to_dear(points)
@@ -116,7 +118,23 @@ class GreedySelector(Selector):
         )
         return PruningPath(tuple(points), result)
 
-    def _validate(self) -> None:
+    def check(self, combination: Combination | None) -> None:
+        self._check_options()
+        if combination is None:
+            return
+        if combination.kind == "sum" and combination.carries_weights:
+            other = {"direction": "forward"} | _FORWARD_ONLY
+            if any(getattr(self, name) != default for name, default in other.items()):
+                raise ValueError(
+                    "GreedySelector re-fits the weights of boosting stages at every step: give "
+                    + " and ".join(f"{name}={default!r}" for name, default in other.items())
+                )
+        if self.replacement and not combination.carries_weights:
+            raise ValueError(
+                "replacement=True gives members weights, which this ensemble cannot carry"
+            )
+
+    def _check_options(self) -> None:
         if self.direction not in ("forward", "backward"):
             raise ValueError(
                 f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
@@ -135,6 +153,7 @@ class GreedySelector(Selector):
             if not named and not (is_count and int(value) >= least):
                 allowed = f"'auto' or an int >= {least}" if automatic else f"an int >= {least}"
                 raise ValueError(f"{name}={value!r} must be {allowed}")
+        check_random_state(self.random_state)
         share = self.bag_share
         if not (isinstance(share, numbers.Real) and 0 < float(share) <= 1):
             raise ValueError(f"bag_share={share!r} must be a number in (0, 1]")
@@ -160,12 +179,6 @@ class GreedySelector(Selector):
         """What is worth trying for this combiner, the default first."""
         kind = problem.combiner.kind
         if kind == "sum" and problem.carries_weights:
-            other = {"direction": "forward"} | _FORWARD_ONLY
-            if any(getattr(self, name) != default for name, default in other.items()):
-                raise ValueError(
-                    "GreedySelector re-fits the weights of boosting stages at every step: give "
-                    + " and ".join(f"{name}={default!r}" for name, default in other.items())
-                )
             return [partial(_by_both_rules, pursue), _first]
         if self.direction == "backward":
             return [self._backward]
@@ -177,10 +190,6 @@ class GreedySelector(Selector):
         return [forward, _first]
 
     def _forward(self, problem: Problem, per_cost: bool) -> tuple[list[PathPoint], bool]:
-        if self.replacement and not problem.carries_weights:
-            raise ValueError(
-                "replacement=True gives members weights, which this ensemble cannot carry"
-            )
         walk = Walk(self.replacement, self.exchanges, self.sorted_start, per_cost)
         if self.bags:
             seed = self._seed(problem)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 
-from ..combiner import LinearCombiner
+from ..combination import Combination
+from ..combiner import affine
 from ..link import Probability
 from ..objectives.base import class_positions, normalised_weights
 from ..objectives.likelihood import true_rows
@@ -68,11 +68,13 @@ class WeightSelector(Selector):
 
     def select(self, problem: Problem) -> PruningPath:
         begin = time.perf_counter()
-        combiner = self._check(problem)
+        self.check(problem.combination)
+        if self.loss == "log_loss" and problem.mask is not None:
+            raise ValueError("loss='log_loss' has no out-of-bag form; give loss='squared'")
         fit: _Squared | _Likelihood = (
             _Squared(problem) if self.loss == "squared" else _Likelihood(problem)
         )
-        native = combiner.member_weights
+        native = affine(problem.combiner).member_weights
         members = np.flatnonzero(problem.fits(problem.costs) & problem.heard)
         if len(members) == 0:
             raise ValueError("no member with a weight of its own is within the budget")
@@ -99,32 +101,30 @@ class WeightSelector(Selector):
         result = SelectorResult(status, points[0].objective, elapsed)
         return PruningPath(tuple(reversed(points)), result)
 
-    def _check(self, problem: Problem) -> LinearCombiner:
-        combiner: Any = problem.combiner
+    def check(self, combination: Combination | None) -> None:
         if self.loss not in ("squared", "log_loss"):
             raise ValueError(f"loss={self.loss!r} is unknown; give 'squared' or 'log_loss'")
-        if not combiner.linear:
+        if combination is None:
+            return
+        if not combination.linear:
             raise ValueError(
                 "WeightSelector weighs the members of an average, and these are combined by "
-                f"{combiner.in_words}; use selector='greedy'"
+                f"{combination.in_words}; use selector='greedy'"
             )
-        if not combiner.averages:
+        if combination.kind == "sum":
             raise ValueError(
-                f"WeightSelector weighs the members of an average, and this ensemble is a "
-                f"{combiner.kind}; use selector='greedy', which fits the weights of boosting stages"
+                "WeightSelector weighs the members of an average, and this ensemble is a "
+                "sum; use selector='greedy', which fits the weights of boosting stages"
             )
-        if not problem.carries_weights:
+        if not combination.carries_weights:
             raise ValueError(
                 "WeightSelector gives members weights, which this ensemble cannot carry; use "
                 "selector='greedy'"
             )
-        if self.loss == "log_loss" and not isinstance(combiner.link, Probability):
+        if self.loss == "log_loss" and not combination.may_have(Probability):
             raise ValueError(
                 "loss='log_loss' needs an average of class probabilities; give loss='squared'"
             )
-        if self.loss == "log_loss" and problem.mask is not None:
-            raise ValueError("loss='log_loss' has no out-of-bag form; give loss='squared'")
-        return combiner
 
 
 class _Squared:

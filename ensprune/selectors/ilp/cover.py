@@ -104,11 +104,6 @@ class CoverFormulation(Formulation):
         asked = evidence.problem.objective
         self.kept: Formulation | None = None
         if faithful:
-            if not evidence.classifies:
-                raise ValueError(
-                    "faithful=True keeps labels and so is for classifiers; give faithful=False "
-                    "and a tolerance"
-                )
             full = evidence.relabelled(evidence.full_labels())
             self.kept = AccuracyFormulation(full, rules, RecallFloors())
         elif isinstance(asked, Accuracy):

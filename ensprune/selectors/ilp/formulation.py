@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...combination import Combination
 from ...objectives.base import Objective
 from ..base import Problem
 from .evidence import Evidence
@@ -52,6 +53,21 @@ class Formulation(ABC):
     sized: bool = True
     # Whether members of equal cost are taken to the full budget.
     exact_size: ClassVar[bool] = True
+
+    @classmethod  # noqa: B027
+    def check(cls, combination: Combination) -> None:
+        """Refuse ensembles that this formulation is not for.
+
+        Parameters
+        ----------
+        combination : Combination
+            Linear, and no sum.
+
+        Raises
+        ------
+        ValueError
+            That says what it is for.
+        """
 
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
         self.evidence = evidence

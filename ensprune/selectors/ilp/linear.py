@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...combination import Combination
 from ...link import Identity, Logistic
 from ...objectives.absolute import AbsoluteError
 from ...objectives.accuracy import Accuracy
@@ -27,8 +28,8 @@ from .samples import OverSamples
 _ENUMERATION_SHARE = 0.8
 
 
-def _need_classes(name: str, evidence: Evidence) -> None:
-    if not evidence.classifies:
+def _need_classes(name: str, combination: Combination) -> None:
+    if not combination.classifies:
         raise ValueError(
             f"formulation={name!r} is for classifiers; give formulation='squared_error' or "
             "'absolute_error'"
@@ -62,8 +63,11 @@ class AccuracyFormulation(OverSamples):
     sized = False
     least: ClassVar[float] = -1.0
 
+    @classmethod
+    def check(cls, combination: Combination) -> None:
+        _need_classes(cls.name, combination)
+
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
-        _need_classes(self.name, evidence)
         super().__init__(evidence, rules, recall)
         asked = evidence.problem.objective
         self.balanced = bool(getattr(asked, "balanced", False))
@@ -215,8 +219,11 @@ class MarginFormulation(OverSamples):
 
     name: ClassVar[str] = "margin"
 
+    @classmethod
+    def check(cls, combination: Combination) -> None:
+        _need_classes(cls.name, combination)
+
     def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors, rho: float = 0.2):
-        _need_classes(self.name, evidence)
         super().__init__(evidence, rules, recall)
         self.rho = rho
 
@@ -292,13 +299,13 @@ class AbsoluteErrorFormulation(OverSamples):
 
     name: ClassVar[str] = "absolute_error"
 
-    def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
-        if evidence.classifies or not isinstance(evidence.combiner.link, Identity):
+    @classmethod
+    def check(cls, combination: Combination) -> None:
+        if combination.classifies or not combination.may_have(Identity):
             raise ValueError(
                 "formulation='absolute_error' is for regressors that average; give "
                 "formulation='squared_error', 'margin' or 'accuracy'"
             )
-        super().__init__(evidence, rules, recall)
 
     def objective(self) -> Objective:
         return AbsoluteError()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...combination import Combination
 from ...objectives.base import Given, Objective
 from ...objectives.gram import Gram
 from ...objectives.out_of_bag import AUTO, out_of_bag_gram
@@ -276,13 +277,13 @@ class PairwiseFormulation(QuadraticFormulation):
 
     name: ClassVar[str] = "pairwise"
 
-    def __init__(self, evidence: Evidence, rules: Rules, recall: RecallFloors):
-        if not evidence.classifies:
+    @classmethod
+    def check(cls, combination: Combination) -> None:
+        if not combination.classifies:
             raise ValueError(
                 "formulation='pairwise' counts wrong labels and so is for classifiers; give "
                 "formulation='squared_error' or 'absolute_error'"
             )
-        super().__init__(evidence, rules, recall)
 
     def _gram(self) -> np.ndarray:
         evidence = self.evidence

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ...combination import Combination
 from ...path import PruningPath
 from ..base import Problem, Selector
 from .cover import CoverFormulation
@@ -192,7 +193,7 @@ class ILPSelector(Selector):
 
     def select(self, problem: Problem) -> PruningPath:
         start = time.perf_counter()
-        self._validate(problem)
+        self.check(problem.combination)
         solver = make_solver(self.solver)
         rules = make_rules(problem, self.must_keep, self.must_drop, self.at_most)
         evidence = Evidence(problem)
@@ -238,7 +239,32 @@ class ILPSelector(Selector):
             -outcome.greedy_loss,
         )
 
-    def _validate(self, problem: Problem) -> None:
+    def check(self, combination: Combination | None) -> None:
+        self._check_options()
+        make_solver(self.solver)
+        if combination is None:
+            return
+        if not combination.linear:
+            raise ValueError(
+                "ILPSelector needs members that are averaged, not combined by "
+                f"{combination.in_words}; give selector='greedy'"
+            )
+        if combination.kind == "sum":
+            raise ValueError(
+                "ILPSelector chooses unweighted members, but this ensemble sums its stages and an "
+                "unweighted subset would shift the sum; give selector='greedy', which re-fits "
+                "stage weights"
+            )
+        FORMULATIONS[self.formulation].check(combination)
+        if self.faithful and not combination.classifies:
+            raise ValueError(
+                "faithful=True keeps labels and so is for classifiers; give faithful=False and a "
+                "tolerance"
+            )
+        if self.min_recall and not combination.classifies:
+            raise ValueError("min_recall is for classifiers, this ensemble is a regressor")
+
+    def _check_options(self) -> None:
         if not isinstance(self.formulation, str) or self.formulation not in FORMULATIONS:
             raise ValueError(
                 f"formulation={self.formulation!r} is unknown; give one of {sorted(FORMULATIONS)}"
@@ -261,18 +287,14 @@ class ILPSelector(Selector):
                         f"{name}={getattr(self, name)!r} goes with formulation='cover' only, got "
                         f"formulation={self.formulation!r}"
                     )
-        combiner: Any = problem.combiner
-        if not combiner.linear:
-            raise ValueError(
-                "ILPSelector needs members that are averaged, not combined by "
-                f"{combiner.in_words}; give selector='greedy'"
-            )
-        if combiner.kind == "sum":
-            raise ValueError(
-                "ILPSelector chooses unweighted members, but this ensemble sums its stages and an "
-                "unweighted subset would shift the sum; give selector='greedy', which re-fits "
-                "stage weights"
-            )
+
+        if not self.min_recall:
+            return
+        if not isinstance(self.min_recall, Mapping):
+            raise ValueError(f"min_recall={self.min_recall!r} is no dict of {{class: value}}")
+        for label, level in self.min_recall.items():
+            if not isinstance(level, numbers.Real) or not 0 <= level <= 1:
+                raise ValueError(f"min_recall={{{label!r}: {level!r}}} must be in [0, 1]")
 
     def _make(self, evidence: Evidence, rules: Rules, recall: RecallFloors) -> Formulation:
         options: dict[str, Any] = {}
@@ -285,18 +307,12 @@ class ILPSelector(Selector):
     def _recall(self, evidence: Evidence) -> RecallFloors:
         if not self.min_recall:
             return RecallFloors()
-        if not isinstance(self.min_recall, Mapping):
-            raise ValueError(f"min_recall={self.min_recall!r} is no dict of {{class: value}}")
-        if not evidence.classifies:
-            raise ValueError("min_recall is for classifiers, this ensemble is a regressor")
         classes = evidence.classes.tolist()
-        for label, level in self.min_recall.items():
+        for label in self.min_recall:
             if label not in classes:
                 raise ValueError(
                     f"min_recall names the class {label!r}; the ensemble has {classes}"
                 )
-            if not isinstance(level, numbers.Real) or not 0 <= level <= 1:
-                raise ValueError(f"min_recall={{{label!r}: {level!r}}} must be in [0, 1]")
             if not (evidence.labels == classes.index(label)).any():
                 raise ValueError(f"min_recall names the class {label!r}, of which y has no sample")
         positions = tuple(classes.index(label) for label in self.min_recall)

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from ...combination import Combination
 from ...path import PruningPath, SelectorResult
 from ..base import Problem, Selector, register_selector
 from . import agreement, plurality, ranking, reweighting, signature  # noqa: F401, they register
@@ -78,7 +79,7 @@ class OrderingSelector(Selector):
     def select(self, problem: Problem) -> PruningPath:
         begin = time.perf_counter()
         criterion = make_criterion(self.criterion)
-        self._check(problem, criterion)
+        self._check(problem.combination, criterion)
         ballots = Ballots.of(problem)
         criterion.start(ballots)
         objective = problem.start()
@@ -100,13 +101,18 @@ class OrderingSelector(Selector):
         elapsed = time.perf_counter() - begin
         return PruningPath(tuple(points), SelectorResult("complete", points[-1].objective, elapsed))
 
-    def _check(self, problem: Problem, criterion: Criterion) -> None:
-        if problem.combiner.kind == "sum":
+    def check(self, combination: Combination | None) -> None:
+        criterion = make_criterion(self.criterion)
+        if combination is not None:
+            self._check(combination, criterion)
+
+    def _check(self, combination: Combination, criterion: Criterion) -> None:
+        if combination.kind == "sum":
             raise ValueError(
                 f"criterion={self.criterion!r} ranks members by their own predictions, and stages "
                 "of gradient boosting have none; use selector='greedy'"
             )
-        if problem.combiner.classes is None and not criterion.for_regression:
+        if not combination.classifies and not criterion.for_regression:
             raise ValueError(
                 f"criterion={self.criterion!r} is defined by votes for labels; for a regressor "
                 f"give one of {criterion_names(regression=True)}"

@@ -1,0 +1,181 @@
+"""What cannot be searched, refined or judged so is refused before the ensemble is fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier, XGBRegressor, XGBRFRegressor
+
+from ensprune import EnsemblePruner
+from ensprune.combiner import LinearCombiner
+from ensprune.members import Members, open_members
+from ensprune.members.opening import foretold
+from ensprune.selectors import (
+    AllocationSelector,
+    ClusterSelector,
+    GreedySelector,
+    ILPSelector,
+    OrderingSelector,
+    RandomSelector,
+    WeightSelector,
+)
+
+from .families import FAMILIES, data, fitted
+
+LEARNERS = [("tree", DecisionTreeClassifier(max_depth=3)), ("bayes", GaussianNB())]
+EXACT = RandomForestClassifier(8, random_state=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
+def test_what_is_foretold_of_a_family_comes_true(family):
+    told = foretold(clone(family.make()))
+    if family.name.startswith("search"):
+        assert told is None
+    if told is None:
+        assert family.name.startswith(("search", "xgboost-parallel", "booster"))
+        return
+    members = open_members(fitted(family)[0])
+    combiner = members.combiner
+    assert told.kind == combiner.kind
+    assert told.linear == combiner.linear
+    assert told.classifies == (combiner.classes is not None)
+    assert told.carries_weights == members.carries_weights
+    assert told.link in (None, type(combiner.link))
+
+
+def test_where_parameters_do_not_tell_nothing_is_foretold():
+    assert foretold(GridSearchCV(EXACT, {"max_depth": [2]})) is None
+    assert foretold(XGBRegressor(num_parallel_tree=3)) is None  # of one round it is a forest
+    assert foretold(XGBRFRegressor()).kind == "mean"
+    assert foretold(CalibratedClassifierCV(GridSearchCV(EXACT, {}))) is None
+
+
+def test_an_adapter_from_outside_need_foretell_nothing():
+    class Panel(LogisticRegression):
+        pass
+
+    class PanelMembers(Members):
+        n_members = 3
+        combiner = LinearCombiner("mean", None, None, 3)
+        outputs = subset = parts = None
+
+    open_members.register(Panel, PanelMembers)
+    assert foretold(Panel()) is None
+
+
+def unfit(estimator):
+    """The same, of a class that cannot be fitted."""
+
+    def fit(self, *rows, **weights):
+        raise AssertionError("fitted")
+
+    kind = type(estimator)
+    return type(kind.__name__, (kind,), {"fit": fit})(**estimator.get_params(deep=False))
+
+
+VOTE = VotingClassifier(LEARNERS, voting="soft")
+STACK = StackingClassifier(LEARNERS)
+BOOSTING = GradientBoostingClassifier()
+LEAVES_OUT = "validation='oob' needs an ensemble whose members leave rows out"
+OF_LINES = BaggingClassifier(LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options", "error", "told"),
+    [
+        # options of a search
+        (EXACT, {"selector": GreedySelector("sideways")}, ValueError, "direction='sideways'"),
+        (EXACT, {"selector": OrderingSelector("beauty")}, ValueError, "criterion='beauty'"),
+        (EXACT, {"selector": ClusterSelector("stars")}, ValueError, "clusterer='stars'"),
+        (EXACT, {"selector": WeightSelector("hinge")}, ValueError, "loss='hinge'"),
+        (EXACT, {"selector": ILPSelector(time_limit=0)}, ValueError, "time_limit=0"),
+        (EXACT, {"selector": ILPSelector(solver="best")}, ValueError, "solver='best'"),
+        (EXACT, {"selector": ILPSelector(min_recall={"ash": 2})}, ValueError, "must be in"),
+        (EXACT, {"selector": RandomSelector("seed")}, ValueError, "cannot be used to seed"),
+        (VOTE, {"selector": AllocationSelector("best"), "deep": True}, ValueError, "inner='best'"),
+        # searches that are not for such an ensemble
+        (BOOSTING, {"selector": "cluster"}, ValueError, "stages of gradient boosting have none"),
+        (XGBClassifier(), {"selector": "ordering"}, ValueError, "stages of gradient boosting"),
+        (BOOSTING, {"selector": "ilp"}, ValueError, "sums its stages"),
+        (HistGradientBoostingRegressor(), {"selector": "weights"}, ValueError, "ensemble is a sum"),
+        (
+            BOOSTING,
+            {"selector": GreedySelector(replacement=True)},
+            ValueError,
+            "re-fits the weights",
+        ),
+        (AdaBoostRegressor(), {"selector": "ilp"}, ValueError, "a weighted median"),
+        (STACK, {"selector": "weights"}, ValueError, "combined by a final estimator"),
+        (CalibratedClassifierCV(EXACT), {"selector": "ilp"}, ValueError, "by calibrators"),
+        (OF_LINES, {"selector": "weights"}, ValueError, "this ensemble cannot carry"),
+        (OF_LINES, {"selector": GreedySelector(replacement=True)}, ValueError, "cannot carry"),
+        (RandomForestRegressor(), {"selector": "ordering"}, ValueError, "defined by votes"),
+        (RandomForestRegressor(), {"selector": ILPSelector("margin")}, ValueError, "classifiers"),
+        (EXACT, {"selector": ILPSelector("absolute_error")}, ValueError, "for regressors"),
+        (
+            RandomForestRegressor(),
+            {"selector": WeightSelector("log_loss")},
+            ValueError,
+            "class prob",
+        ),
+        (
+            RandomForestRegressor(),
+            {"selector": ILPSelector(min_recall={1: 0.5})},
+            ValueError,
+            "min_recall is for classifiers",
+        ),
+        # refinements
+        (STACK, {"refine": "weights"}, TypeError, "cannot carry weights of"),
+        (OF_LINES, {"refine": "weights"}, TypeError, "cannot carry weights of"),
+        (AdaBoostClassifier(), {"refine": "leaves"}, TypeError, "its members vote for labels"),
+        (AdaBoostRegressor(), {"refine": "leaves"}, TypeError, "predicts the weighted median"),
+        (VOTE, {"refine": "leaves"}, TypeError, "its members are not all trees"),
+        # rows that judge
+        (BOOSTING, {"validation": "oob"}, ValueError, LEAVES_OUT),
+        (
+            RandomForestClassifier(bootstrap=False),
+            {"validation": "oob"},
+            ValueError,
+            LEAVES_OUT,
+        ),
+        (VOTE, {"validation": "oob", "refine": "weights"}, ValueError, LEAVES_OUT),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_it_is_refused_before_the_fit(estimator, options, error, told, piped):
+    X, y = data("multiclass")
+    estimator = unfit(estimator)
+    if "Regressor" in type(estimator).__name__:
+        X, y = data("regression")
+    elif isinstance(estimator, XGBClassifier):
+        y = np.unique(y, return_inverse=True)[1]
+    if piped:
+        estimator = make_pipeline(StandardScaler(), estimator)
+    with pytest.raises(error, match=told):
+        EnsemblePruner(estimator, **options).fit(X, y)
+
+
+def test_stacking_at_the_end_of_a_pipeline_has_nothing_out_of_fold():
+    X, y = data("binary")
+    pipeline = make_pipeline(StandardScaler(), unfit(STACK))
+    with pytest.raises(ValueError, match=r"no step of a pipeline .* Pipeline is none here"):
+        EnsemblePruner(pipeline, validation="oob").fit(X, y)

@@ -6,6 +6,9 @@ EnsembleSelection where ``autogluon.core`` is installed; how the time grows with
 members chosen; how far it is from the time that reading the outputs takes; and what reading the
 members costs in all of ``prune``.
 
+The loops only add members. So does ensprune, but by squared error, where that is cheap, it also
+swaps members after each: both searches are measured, and compared with the same loop.
+
 Everything is given one thread and measured in seconds of processor time, which other work on the
 machine hardly changes; ``--jobs`` above 1 measures seconds on the wall. The slow ones are
 extrapolated from a few candidates. ``--check`` compares with floors, in less than half a minute.
@@ -59,35 +62,41 @@ FLOORS = {
 Timer = Callable[[], float]
 
 
-def compare(shape: Shape, clock: Timer, jobs: int, runs: int) -> list[dict[str, float | str]]:
-    """A row per metric: who needs how long at one shape."""
+def compare(
+    shape: Shape, metrics: list[Metric], clock: Timer, jobs: int, runs: int
+) -> list[dict[str, float | str]]:
+    """A row per metric and search: who needs how long at one shape."""
     print(f"\n{shape} (ROC AUC: 2 classes; MSE: numbers)")
     print(
-        f"{'':<10} {'ensprune':>10} {'naive':>9} {'running sum':>12} {'AutoGluon':>10} "
+        f"{'':<12} {'ensprune':>10} {'naive':>9} {'running sum':>12} {'AutoGluon':>10} "
         f"{'of the read limit':>18}"
     )
     rows: list[dict[str, float | str]] = []
     task = ""
-    for metric in METRICS:
+    for metric in metrics:
         if metric.task != task:
             task = metric.task
             case = simulate(shape, task)
             bandwidth = read_bandwidth(case.outputs, jobs)
-        ours = ensprune(case, metric, clock, jobs, runs)
-        row: dict[str, float | str] = {"metric": metric.name, "shape": str(shape), "seconds": ours}
-        row["naive"] = naive(case, metric, clock, False, runs) / ours
-        row["running sum"] = naive(case, metric, clock, True, runs) / ours
-        theirs = autogluon(case, metric, clock, runs)
-        row["AutoGluon"] = float("nan") if theirs is None else theirs / ours
-        row["limit"] = ours / (bytes_read(case, metric) / bandwidth)
-        shown = "" if theirs is None else f"{row['AutoGluon']:.0f}x"
-        limit = "" if metric.rows_read is None else f"{row['limit']:.1f}x"
-        print(
-            f"{metric.name:<10} {1000 * ours:>7.0f} ms {row['naive']:>8.0f}x "
-            f"{row['running sum']:>11.0f}x {shown:>10} {limit:>18}",
-            flush=True,
-        )
-        rows.append(row)
+        others = {
+            "naive": naive(case, metric, clock, False, runs),
+            "running sum": naive(case, metric, clock, True, runs),
+            "AutoGluon": autogluon(case, metric, clock, runs),
+        }
+        for swaps in (False, True)[: 1 + metric.swaps]:
+            name = f"{metric.name}, swaps" if swaps else metric.name
+            ours = ensprune(case, metric, clock, jobs, runs, swaps)
+            row: dict[str, float | str] = {"metric": name, "shape": str(shape), "seconds": ours}
+            row |= {other: seconds / ours for other, seconds in others.items()}
+            row["limit"] = ours / (bytes_read(case, metric) / bandwidth)
+            shown = "" if np.isnan(others["AutoGluon"]) else f"{row['AutoGluon']:.0f}x"
+            limit = "" if metric.rows_read is None else f"{row['limit']:.1f}x"
+            print(
+                f"{name:<12} {1000 * ours:>7.1f} ms {row['naive']:>8.0f}x "
+                f"{row['running sum']:>11.0f}x {shown:>10} {limit:>18}",
+                flush=True,
+            )
+            rows.append(row)
     print(f"read limit: {bandwidth / 1e9:.0f} GB/s")
     return rows
 
@@ -241,6 +250,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=1, help="threads; above 1: wall time")
     parser.add_argument("--runs", type=int, default=3, help="of which the fastest counts")
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=[metric.name for metric in METRICS],
+        help="compare by these only, and measure nothing else",
+    )
     parser.add_argument("--figure", type=Path, help="where to draw the comparison")
     parser.add_argument("--check", action="store_true", help="a small run; fail below the floors")
     options = parser.parse_args()
@@ -251,9 +266,14 @@ def main() -> None:
             check()
             return
         print("times as long as ensprune; naive, running sum and AutoGluon extrapolated")
+        metrics = [m for m in METRICS if options.metrics is None or m.name in options.metrics]
         rows = [
-            row for shape in SHAPES for row in compare(shape, clock, options.jobs, options.runs)
+            row
+            for shape in SHAPES
+            for row in compare(shape, metrics, clock, options.jobs, options.runs)
         ]
+        if options.metrics is not None:
+            return
         scaling(clock, options.jobs, options.runs)
         reading, read, held, search = end_to_end(options.jobs, options.runs)
     print(

@@ -30,6 +30,9 @@ from ensprune.selectors.base import Problem
 
 Timer = Callable[[], float]
 
+# Seconds on the wall for which a call is repeated at least.
+LONG_ENOUGH = 0.3
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -40,6 +43,8 @@ class Metric:
     name : str
     scoring : str
         For ensprune.
+    swaps : bool
+        Whether ensprune by default swaps members after each that it adds, which the loops do not.
     scored : callable
         ``scored(y, prediction)`` with scikit-learn's metric; predictions as an ensemble averages
         them.
@@ -53,6 +58,7 @@ class Metric:
 
     name: str
     scoring: str
+    swaps: bool
     scored: Callable[[np.ndarray, np.ndarray], float]
     autogluon: str | None
     task: str
@@ -60,12 +66,12 @@ class Metric:
 
 
 METRICS = [
-    Metric("log-loss", "neg_log_loss", log_loss, "log_loss", "multiclass", lambda rows: 1),
-    Metric("Brier", "neg_brier_score", brier_score_loss, None, "multiclass", None),
-    Metric("MSE", "neg_mean_squared_error", mean_squared_error, "mean_squared_error", "regression", None),
-    Metric("accuracy", "accuracy", lambda y, p: accuracy_score(y, p.argmax(axis=1)), "accuracy", "multiclass", lambda rows: rows),
-    Metric("macro F1", "f1_macro", lambda y, p: f1_score(y, p.argmax(axis=1), average="macro"), "f1_macro", "multiclass", lambda rows: rows),
-    Metric("ROC AUC", "roc_auc", lambda y, p: roc_auc_score(y, p[:, 1]), "roc_auc", "binary", lambda rows: 1),
+    Metric("log-loss", "neg_log_loss", False, log_loss, "log_loss", "multiclass", lambda rows: 1),
+    Metric("Brier", "neg_brier_score", True, brier_score_loss, None, "multiclass", None),
+    Metric("MSE", "neg_mean_squared_error", True, mean_squared_error, "mean_squared_error", "regression", None),
+    Metric("accuracy", "accuracy", False, lambda y, p: accuracy_score(y, p.argmax(axis=1)), "accuracy", "multiclass", lambda rows: rows),
+    Metric("macro F1", "f1_macro", False, lambda y, p: f1_score(y, p.argmax(axis=1), average="macro"), "f1_macro", "multiclass", lambda rows: rows),
+    Metric("ROC AUC", "roc_auc", False, lambda y, p: roc_auc_score(y, p[:, 1]), "roc_auc", "binary", lambda rows: 1),
 ]  # fmt: skip
 
 
@@ -127,8 +133,8 @@ def predictions(case: Case, some: int) -> list[np.ndarray]:
     return [np.ascontiguousarray(p / p.sum(axis=1, keepdims=True)) for p in exact]
 
 
-def ensprune_once(case: Case, metric: Metric, n_jobs: int) -> Any:
-    """The whole search; ``select`` and nothing else."""
+def ensprune_once(case: Case, metric: Metric, n_jobs: int, swaps: bool) -> Any:
+    """The whole search; ``select`` and nothing else. Without swaps it is the search of the loops."""
     problem = Problem(
         outputs=case.outputs,
         y=case.y,
@@ -138,17 +144,25 @@ def ensprune_once(case: Case, metric: Metric, n_jobs: int) -> Any:
         budget=case.size,
         n_jobs=n_jobs,
     )
-    return GreedySelector().select(problem)
+    return GreedySelector(exchanges="auto" if swaps else 0).select(problem)
 
 
-def ensprune(case: Case, metric: Metric, clock: Timer, n_jobs: int, runs: int) -> float:
-    """Seconds of a search: the least of some runs."""
-    seconds = []
-    for _ in range(runs):
+def fastest(call: Callable[[], object], clock: Timer, runs: int) -> float:
+    """Seconds of the fastest of some calls; of more, where these are over at once."""
+    seconds: list[float] = []
+    begun = time.perf_counter()
+    while len(seconds) < runs or time.perf_counter() - begun < LONG_ENOUGH:
         start = clock()
-        ensprune_once(case, metric, n_jobs)
+        call()
         seconds.append(clock() - start)
     return min(seconds)
+
+
+def ensprune(
+    case: Case, metric: Metric, clock: Timer, n_jobs: int, runs: int, swaps: bool = True
+) -> float:
+    """Seconds of a search."""
+    return fastest(lambda: ensprune_once(case, metric, n_jobs, swaps), clock, runs)
 
 
 def naive(case: Case, metric: Metric, clock: Timer, running_sum: bool, runs: int) -> float:
@@ -162,28 +176,27 @@ def naive(case: Case, metric: Metric, clock: Timer, running_sum: bool, runs: int
     chosen = list(range(max(1, case.size // 2)))
     total = np.sum([some[t] for t in chosen], axis=0)
     candidates = range(len(chosen), min(len(chosen) + 4, len(some)))
-    seconds = []
-    for _ in range(runs):
-        start = clock()
+
+    def score() -> None:
         for t in candidates:
             if running_sum:
                 mean = (total + some[t]) / (len(chosen) + 1)
             else:
                 mean = np.mean([some[u] for u in [*chosen, t]], axis=0)
             metric.scored(case.y, mean)
-        seconds.append((clock() - start) / len(candidates))
-    return min(seconds) * case.n_scored
+
+    return fastest(score, clock, runs) / len(candidates) * case.n_scored
 
 
-def autogluon(case: Case, metric: Metric, clock: Timer, runs: int) -> float | None:
-    """Seconds of AutoGluon's EnsembleSelection, extrapolated; None where it is not installed."""
+def autogluon(case: Case, metric: Metric, clock: Timer, runs: int) -> float:
+    """Seconds of AutoGluon's EnsembleSelection, extrapolated; NaN where it is not installed."""
     try:
         from autogluon.core import metrics
         from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
     except ImportError:
-        return None
+        return float("nan")
     if metric.autogluon is None:
-        return None
+        return float("nan")
     n_members, steps = 4, 3
     some = predictions(case, n_members)
     kind = "regression"
@@ -191,13 +204,9 @@ def autogluon(case: Case, metric: Metric, clock: Timer, runs: int) -> float | No
         kind = "binary" if len(case.combiner.classes) == 2 else "multiclass"
     if kind == "binary":
         some = [p[:, 1].copy() for p in some]
-    seconds = []
-    for _ in range(runs):
-        search = EnsembleSelection(steps, kind, getattr(metrics, metric.autogluon))
-        start = clock()
-        search.fit(some, case.y)
-        seconds.append(clock() - start)
-    return min(seconds) / (n_members * steps) * case.n_scored
+    scorer = getattr(metrics, metric.autogluon)
+    seconds = fastest(lambda: EnsembleSelection(steps, kind, scorer).fit(some, case.y), clock, runs)
+    return seconds / (n_members * steps) * case.n_scored
 
 
 def read_bandwidth(array: np.ndarray, n_jobs: int, runs: int = 5) -> float:

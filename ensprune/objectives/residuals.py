@@ -6,8 +6,10 @@ Which of them are worth asking for is for ``gram.py``.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -189,9 +191,9 @@ class Residuals:
             if jobs == 1:
                 return self._added(map(of, blocks))
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._jobs)
+                self._pool = ThreadPoolExecutor(self._jobs - 1)
             try:
-                return self._added(self._pool.map(of, blocks))
+                return self._added(_side_by_side(of, blocks, self._pool, jobs))
             except BaseException:
                 # Ctrl-C does not wait for blocks that have not begun.
                 pool, self._pool = self._pool, None
@@ -263,6 +265,21 @@ class _Room:
         if len(self._memory) < size:
             self._memory = np.empty(size, self._memory.dtype)
         return self._memory[:size].reshape(shape)
+
+
+def _side_by_side(
+    of: Callable[[slice], np.ndarray], blocks: list[slice], pool: ThreadPoolExecutor, jobs: int
+) -> Iterator[np.ndarray]:
+    """What ``of`` makes of blocks, in their order: every so manieth here, the others in a pool."""
+    elsewhere = iter([block for i, block in enumerate(blocks) if i % jobs])
+    # Few are begun before the last ones are asked for, so that few results are in memory.
+    begun = deque(pool.submit(of, block) for block in islice(elsewhere, 2 * (jobs - 1)))
+    for i, block in enumerate(blocks):
+        if i % jobs == 0:
+            yield of(block)
+            continue
+        yield begun.popleft().result()
+        begun.extend(pool.submit(of, block) for block in islice(elsewhere, 1))
 
 
 def _row_by_row(first: np.ndarray, second: np.ndarray) -> np.ndarray:

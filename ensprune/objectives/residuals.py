@@ -22,7 +22,7 @@ from .out_of_bag import residual_dtype
 # Bytes of one block of residuals: in the cache that cores share, in rows long enough to be worth a
 # call. Residuals and the products inside a block are in the precision of the outputs; over blocks
 # they are accumulated in float64.
-_BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 10 << 20
 _LONGEST_BLOCK = 1 << 13
 
 # Of residuals that are looked at several times, each by itself: about what a core's own cache holds.

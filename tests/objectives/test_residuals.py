@@ -105,16 +105,23 @@ def test_half_a_digit_is_lost_at_most():
     assert errors[0.0].max() < 1e-7
 
 
-def test_room_is_written_to_again(case, monkeypatch):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_room_is_written_to_again(case, jobs, monkeypatch):
     monkeypatch.setattr(residuals, "_BLOCK_BYTES", 20_000)
     monkeypatch.setattr(residuals, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(residuals, "blas_threads", lambda: 1)
+    monkeypatch.setattr(residuals, "cores", lambda: 2)
     outputs, target, weight = case
-    products = Residuals(outputs, target, weight, n_jobs=2)
+    products = Residuals(outputs, target, weight, n_jobs=jobs)
     products.survey()
-    rooms = {id(room._memory) for room in products._rooms}
+    rooms = list(products._rooms)
+    memory = products._rooms[0]._memory
     products.across(np.array([1, 2]))
     products.square(np.arange(9))
-    assert {id(room._memory) for room in products._rooms} == rooms
+    assert len(rooms) == jobs
+    assert {id(room) for room in products._rooms} == {id(room) for room in rooms}
+    if jobs == 1:
+        assert products._rooms[0]._memory is memory
 
 
 def test_threads_stay_for_the_next_sum_and_end_with_the_products(case, monkeypatch):

@@ -27,7 +27,7 @@ _SIDE = 7  # of either side of a root, whose own decision is the eighth bit
 _MOST = 2 * _SIDE + 1
 _TREES = 32  # evaluated together, divided by their codes: some of their comparisons are the same
 _ROWS = 2**14  # evaluated together: threads wait for each other where calls take little time
-_LEAST = 4096  # rows worth the calls, for each of the threads
+_LEAST = 2**12  # rows worth the calls, for each of the threads
 _THREADS = 4  # that Python lets work side by side
 
 
@@ -68,8 +68,11 @@ class Reader(NamedTuple):
 
 
 def pays(n_samples: int, threads: int) -> bool:
-    """Whether rows are worth reading small trees here: a thread does the work of two of XGBoost's."""
-    return threads <= _THREADS and n_samples >= _LEAST * max(1, -(-threads // 2))
+    """Whether rows are worth reading small trees here.
+
+    One thread does the work of two of XGBoost's; more need long calls to be of use.
+    """
+    return threads <= _THREADS and n_samples >= _LEAST * (1 if threads <= 2 else 2 * threads)
 
 
 def compares(X: Any, booster: xgboost.Booster) -> bool:

@@ -238,8 +238,8 @@ def test_many_rows_or_few_threads():
     assert pays(4096, 1)
     assert pays(4096, 2)
     assert not pays(4095, 1)
-    assert not pays(8191, 3)
-    assert pays(8192, 4)
+    assert not pays(24_575, 3)
+    assert pays(32_768, 4)
     assert not pays(10**6, 5)
 
 

@@ -218,6 +218,18 @@ def test_an_interrupt_at_any_call_leaves_no_limit_behind():
     assert at > 100
 
 
+@pytest.fixture
+def untraced():
+    """Nobody traces: coverage has a lock of its own, and a signal in there leaves it locked."""
+    before, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    threading.settrace(in_threads)
+    sys.settrace(before)
+
+
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_signals_and_other_threads_leave_no_limit_behind():
     # Real ones, at moments drawn at random, while another thread comes and goes.

@@ -46,6 +46,8 @@ class Combination:
         Whether the pruned estimator can give members weights of their own.
     link : type of Link, default=None
         From raw scores to predictions; None is not known before the fit.
+    n_members : int, default=None
+        It has no more than these; None is not known before the fit.
     """
 
     kind: str
@@ -53,6 +55,7 @@ class Combination:
     linear: bool = True
     carries_weights: bool = True
     link: type[Link] | None = None
+    n_members: int | None = None
 
     @property
     def in_words(self) -> str:

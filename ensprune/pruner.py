@@ -372,7 +372,7 @@ default="members"
             y = values_of(y)
         self._check_parameters(y, y if y_val is None else labels_or_values(y_val, "y_val"))
         selector = make_selector(self.selector)
-        self._check_selector(selector)
+        self._check_foretold(selector)
         rounds = self._rounds() if self.retrain else None
 
         n_stages = 2 + (not isinstance(self.estimator, FrozenEstimator)) + bool(self.retrain)
@@ -452,11 +452,17 @@ default="members"
             if not frozen:
                 refinement.check(self.estimator)
 
-    def _check_selector(self, selector: Selector) -> None:
-        """Whether the search's options are right, and it can search such an ensemble."""
+    def _check_foretold(self, selector: Selector) -> None:
+        """What the parameters of an unfitted ensemble tell: can it be searched so, is it so large?"""
+        known = None
+        if not self.deep and not isinstance(self.estimator, FrozenEstimator):
+            known = foretold(self.estimator)
         if isinstance(selector, Selector):
-            later = self.deep or isinstance(self.estimator, FrozenEstimator)
-            selector.check(None if later else foretold(self.estimator))
+            selector.check(known)
+        most = None if known is None else known.n_members
+        counted = isinstance(self.cost, str) and self.cost == "members"
+        if counted and isinstance(most, numbers.Integral) and most > 0:
+            self._budget(self.target_size, np.ones(int(most)), self.estimator)
 
     def _check_scoring(self, y: np.ndarray, known: np.ndarray | None = None) -> None:
         """Whether ``scoring`` can score labels, of all those known, and the ensemble's answers."""

@@ -60,6 +60,7 @@ def test_what_is_foretold_of_a_family_comes_true(family):
     assert told.classifies == (combiner.classes is not None)
     assert told.carries_weights == members.carries_weights
     assert told.link in (None, type(combiner.link))
+    assert told.n_members is None or told.n_members >= members.n_members
 
 
 def test_where_parameters_do_not_tell_nothing_is_foretold():
@@ -149,6 +150,9 @@ OF_LINES = BaggingClassifier(LogisticRegression())
         (AdaBoostClassifier(), {"refine": "leaves"}, TypeError, "its members vote for labels"),
         (AdaBoostRegressor(), {"refine": "leaves"}, TypeError, "predicts the weighted median"),
         (VOTE, {"refine": "leaves"}, TypeError, "its members are not all trees"),
+        # more members than there will be
+        (EXACT, {"target_size": 9}, ValueError, r"more than the 8 members of .*int in \[1, 8\]"),
+        (BOOSTING, {"target_size": 101}, ValueError, "more than the 100 members"),
         # rows that judge
         (BOOSTING, {"validation": "oob"}, ValueError, LEAVES_OUT),
         (

@@ -108,7 +108,7 @@ class AdaBoostClassifierMembers(_AdaBoostMembers):
 
     @classmethod
     def foretell(cls, unfitted: Any) -> Combination | None:
-        return Combination("vote", True)
+        return Combination("vote", True, n_members=unfitted.n_estimators)
 
     @property
     def combiner(self) -> Combiner:
@@ -155,7 +155,8 @@ class AdaBoostRegressorMembers(_AdaBoostMembers):
 
     @classmethod
     def foretell(cls, unfitted: Any) -> Combination | None:
-        return Combination("median", False, linear=False, link=Identity)
+        n_members = unfitted.n_estimators
+        return Combination("median", False, linear=False, link=Identity, n_members=n_members)
 
     @property
     def combiner(self) -> Combiner:

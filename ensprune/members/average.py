@@ -29,7 +29,8 @@ class AverageMembers(Members):
     @classmethod
     def foretell(cls, unfitted: Any) -> Combination | None:
         classifies = is_classifier(unfitted)
-        return Combination("mean", classifies, link=Probability if classifies else Identity)
+        link = Probability if classifies else Identity
+        return Combination("mean", classifies, link=link, n_members=unfitted.n_estimators)
 
     @property
     def n_members(self) -> int:

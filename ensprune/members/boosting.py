@@ -38,7 +38,7 @@ class BoostingMembers(Members, HasLeaves):
 
     @classmethod
     def foretell(cls, unfitted: Any) -> Combination | None:
-        return Combination("sum", is_classifier(unfitted))
+        return Combination("sum", is_classifier(unfitted), n_members=unfitted.n_estimators)
 
     @property
     def n_members(self) -> int:

@@ -101,7 +101,7 @@ class CalibratedMembers(Members):
         inside = foretold(unfitted.estimator)
         if inside is None:
             return None
-        return replace(inside, kind="calibrated", linear=False, link=Probability)
+        return replace(inside, kind="calibrated", linear=False, link=Probability, n_members=None)
 
     def deep(self) -> Members:
         if any(fold.deep() is not fold for fold in self._folds):

@@ -37,7 +37,7 @@ class HistBoostingMembers(Members, HasLeaves):
 
     @classmethod
     def foretell(cls, unfitted: Any) -> Combination | None:
-        return Combination("sum", is_classifier(unfitted))
+        return Combination("sum", is_classifier(unfitted), n_members=unfitted.max_iter)
 
     @property
     def n_members(self) -> int:

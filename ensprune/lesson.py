@@ -32,8 +32,8 @@ _MOST_VALUES = 4_000_000
 _MOST_NEIGHBOURS = 20_000
 _N_NEIGHBOURS = 5
 
-# Who teaches beside the ensemble, and how many models of it on all rows: boosting draws its columns.
-_TEACHERS = ((boosted, 3), (smooth, 1))
+# Who teaches beside the ensemble, and how many models of it on all rows: each draws columns or rows.
+_TEACHERS = ((boosted, 3), (smooth, 3))
 
 
 def weight_of(members: Any, part: Labelled) -> np.ndarray:

@@ -256,6 +256,7 @@ def choose(
         best = judges.best_of([best, held, found])
     if not np.isinf(best.damping):
         best = judges.uphill(best, "shrinkage", shrinkages)
+        best = judges.uphill(best, "damping", finite)
     return judges.verdict(judges.as_far_as_sure(best) if kept else best)
 
 

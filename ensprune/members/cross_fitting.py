@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,11 @@ def cross_fits(estimator: Any) -> bool:
 
 def clone_to_fit(estimator: Any) -> Any:
     """An unfitted clone, in which stacked learners that come fitted (``cv="prefit"``) still are."""
-    twin = clone(estimator)
+    try:
+        twin = clone(estimator)
+    except RuntimeError:
+        # CatBoost's constructors copy a list such as cat_features, which clone() takes for a fault.
+        twin = copy.deepcopy(estimator)
     given, own = last_step(estimator)[1], last_step(twin)[1]
     if isinstance(given, StackingClassifier | StackingRegressor) and not cross_fits(given):
         own.estimators = given.estimators

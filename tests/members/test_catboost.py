@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
+from sklearn.pipeline import make_pipeline
 
 from ensprune import EnsemblePruner, prune
 from ensprune.link import Exp, Identity, Logistic
@@ -278,6 +279,17 @@ def test_an_unfitted_model_is_fitted_and_pruned():
     pruner.fit(X[NUMBERS], targets("multiclass", X))
     assert pruner.pruned_estimator_.tree_count_ == 4
     assert pruner.predict(X[NUMBERS]).shape[0] == N_ROWS
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: model, lambda model: make_pipeline("passthrough", model)]
+)
+def test_categories_named_to_the_constructor(wrap):
+    X, y = frame(), targets("binary", frame())
+    model = catboost.CatBoostClassifier(**SMALL, cat_features=CATEGORIES)
+    pruner = EnsemblePruner(wrap(model), target_size=4, refine="leaves", random_state=0).fit(X, y)
+    assert pruner.score(X, y) > 0.7
+    assert not model.is_fitted()
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", "neg_log_loss"])

@@ -1,8 +1,8 @@
 """Small XGBoost trees evaluated in NumPy, many rows at once; large trees are left to XGBoost.
 
-XGBoost follows each row down each tree. All comparisons of a small tree, whether a row's path needs
-them or not, cost NumPy a quarter of that. They are the bits of a code, for which a table has the
-value of the leaf: codes instead of paths are the idea of QuickScorer (Lucchese et al. 2015,
+XGBoost follows each row down each tree. NumPy does all comparisons of a small tree, whether a row's
+path needs them or not, in less than half of the time. They are the bits of a code, for which a table
+has the value of the leaf: codes instead of paths are the idea of QuickScorer (Lucchese et al. 2015,
 "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees", SIGIR).
 Values are written samples last, so that nothing is to be turned afterwards.
 """
@@ -24,7 +24,7 @@ from .xgboost_reading import new_result
 
 _SPLITS = 8  # of a code, a byte
 _SIDE = 7  # of either side of a root, whose own decision is the eighth bit
-_MOST = 2 * _SIDE + 1
+_MOST = 2 * _SIDE + 1  # splits of a tree
 _TREES = 32  # evaluated together, divided by their codes: some of their comparisons are the same
 _ROWS = 2**14  # evaluated together: threads wait for each other where calls take little time
 _LEAST = 2**12  # rows worth the calls, for each of the threads
@@ -202,7 +202,7 @@ def reader_of(trees: SmallTrees, chosen: np.ndarray, factor: int) -> Reader:
 def _bundle(
     trees: slice, columns: np.ndarray, thresholds: np.ndarray, defaults_left: np.ndarray
 ) -> Bundle:
-    kind = 2 * columns.ravel() + defaults_left.ravel()  # compared in one call
+    kind = 2 * columns.ravel() + defaults_left.ravel()  # one call for each
     order = np.lexsort((thresholds.ravel(), kind))
     kind, value = kind[order], thresholds.ravel()[order]
     begins = np.concatenate([[True], kind[1:] != kind[:-1]])

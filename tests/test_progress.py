@@ -130,8 +130,8 @@ def test_boosting_takes_steps():
 @needs_callbacks
 def test_callbacks_are_torn_down_after_an_error():
     recorder = Recorder()
-    pruner = EnsemblePruner(FOREST, 300).set_callbacks(recorder)
-    with pytest.raises(ValueError, match="target_size=300"):
+    pruner = EnsemblePruner(FOREST, 3, cost=[1.0, 2.0]).set_callbacks(recorder)
+    with pytest.raises(ValueError, match="cost"):
         pruner.fit(*IRIS)
     assert recorder.events[-1] == "teardown"
     assert "fit" not in recorder.ended

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from .averages import is_average, sample_losses, worst_difference
 from .bounds import bootstrap_bound, mean_bound, resampled
-from .holdout import hold_out
+from .holdout import split_rows
 from .path import PathPoint, PruningPath
 from .ranked import RankedRows
 from .replay import Replay
@@ -124,6 +124,9 @@ def certification_split(
 ) -> list[np.ndarray]:
     """Halve the validation rows: one half chooses, the other certifies.
 
+    Nothing is trained on the first half, so that a class of few rows is not kept out of the second:
+    what certifies is a fair sample.
+
     Returns
     -------
     selection, certification : ndarray of int
@@ -134,7 +137,7 @@ def certification_split(
         If the second half is too small for the confidence asked.
     """
     check_enough_rows(len(y), confidence)
-    return list(hold_out(y, 0.5, classifies, random_state))
+    return list(split_rows(y, 0.5, classifies, random_state))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which rows an ensemble is trained on, and which are kept aside to judge its members."""
+"""Rows in two parts: which ones an ensemble is trained on, and which judge its members."""
 
 from __future__ import annotations
 
@@ -10,13 +10,32 @@ from sklearn.model_selection import train_test_split
 
 
 def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:
-    """Split rows into a training and a validation part, stratified for a classifier.
+    """Split rows into a training and a validation part, as :func:`split_rows` does.
 
-    Where some class has too few rows for that, none of them is kept aside whole.
+    Where a classifier's classes have too few rows to be on both sides, none is kept aside whole.
 
     Returns
     -------
     train, validation : ndarray of int
+        Row positions.
+    """
+    train, held_out = split_rows(y, share, classifies, random_state)
+    if not classifies:
+        return train, held_out
+    labels = np.asarray(y)[held_out]
+    _, first = np.unique(labels, return_index=True)
+    spared = first[~np.isin(labels[first], np.asarray(y)[train])]
+    if len(spared) == len(held_out):
+        return train, held_out
+    return np.concatenate([train, held_out[spared]]), np.delete(held_out, spared)
+
+
+def split_rows(y: Any, share: float, classifies: bool, random_state: Any) -> Iterable[np.ndarray]:
+    """Draw rows for two parts, stratified for a classifier where its classes have enough rows.
+
+    Returns
+    -------
+    rest, drawn : ndarray of int
         Row positions.
 
     Raises
@@ -42,14 +61,4 @@ def hold_out(y: Any, share: float, classifies: bool, random_state: Any) -> Itera
         enough = min(n_validation, len(y) - n_validation) >= len(counts)
         # A class with a single row cannot be on both sides.
         stratify = np.asarray(y) if counts.min() >= 2 and enough else None
-    train, held_out = train_test_split(
-        rows, test_size=share, stratify=stratify, random_state=random_state
-    )
-    if not classifies or stratify is not None:
-        return train, held_out
-    labels = np.asarray(y)[held_out]
-    _, first = np.unique(labels, return_index=True)
-    spared = first[~np.isin(labels[first], np.asarray(y)[train])]
-    if len(spared) == len(held_out):
-        return train, held_out
-    return np.concatenate([train, held_out[spared]]), np.delete(held_out, spared)
+    return train_test_split(rows, test_size=share, stratify=stratify, random_state=random_state)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble._forest import BaseForest
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
@@ -20,7 +21,7 @@ from .certificate import certification_split, check_enough_rows
 from .holdout import hold_out
 from .members.base import Members
 from .members.cross_fitting import clone_to_fit, cross_fits
-from .members.opening import foretold, open_members
+from .members.opening import adapter_of, open_members
 from .members.sampling import bootstraps, little_said, scarcely_unseen
 from .members.steps import last_step
 from .out_of_fold import OutOfFold
@@ -142,7 +143,7 @@ class Judging:
             )
         crosses = crosses and not fit_params
         leaves_out = bootstraps(self.estimator) or crosses
-        if share == "oob" and not leaves_out and foretold(self.estimator) is not None:
+        if share == "oob" and not leaves_out and self._shows_all_rows():
             raise self._none_left_out(self.estimator)
         if share == "oob" or (share == "auto" and leaves_out):
             self._check_enough(rows[1])
@@ -165,6 +166,18 @@ class Judging:
         self.check_labels(judged[1], training[1])
         members = self._open(training, aligned)
         return self._judges(members, judged, training=training)
+
+    def _shows_all_rows(self) -> bool:
+        """Whether an ensemble that does not bootstrap is known to leave no rows out otherwise."""
+        adapter = None if self.deep else adapter_of(self.estimator)
+        if adapter is None:
+            return False
+        last = last_step(self.estimator)[1]
+        if isinstance(last, BaseForest) or cross_fits(last):
+            return True
+        # Bagging may draw rows without replacement.
+        none_out = adapter.out_of_bag is Members.out_of_bag
+        return none_out and adapter.out_of_fold is Members.out_of_fold
 
     def _check_enough(self, judged: np.ndarray) -> None:
         """Whether there are rows enough for a certificate, before anything is fitted."""

@@ -122,7 +122,8 @@ class _Columns:
         median = np.nanmedian(known, axis=0)
         known = np.where(np.isnan(known), median, known)
         mean, deviation = known.mean(axis=0), known.std(axis=0)
-        used = np.flatnonzero(known.min(axis=0) < known.max(axis=0))
+        # Neither alike but for the rounding of their mean nor too small to be squared.
+        used = np.flatnonzero((known.min(axis=0) < known.max(axis=0)) & (deviation > 0))
         return cls(used, median[used], mean[used], deviation[used])
 
     def best_for(self, rows: np.ndarray, pull: np.ndarray) -> _Columns:
@@ -250,6 +251,24 @@ def _left_out(
     return _Tried(least, likeness, float(best), part)
 
 
+def _root(near: np.ndarray) -> np.ndarray:
+    """The Cholesky factor of likenesses, with more on the diagonal where rounding asks for it.
+
+    Distances that are taken for zero, of rows that are nearly copies, can leave a matrix with
+    negative eigenvalues.
+    """
+    diagonal = np.diag_indices_from(near)
+    own, jitter = near[diagonal], _JITTER
+    while True:
+        near[diagonal] = own + jitter
+        try:
+            return np.linalg.cholesky(near)
+        except np.linalg.LinAlgError:
+            if jitter > len(near):  # more than all the others in a row: not finite
+                raise
+            jitter *= 10.0
+
+
 def _solved(
     likeness: _Likeness,
     marks: np.ndarray,
@@ -264,9 +283,7 @@ def _solved(
     ----------
     Williams & Seeger, "Using the Nystrom method to speed up kernel machines", NIPS 13 (2001).
     """
-    own = likeness.between(marks, marks)
-    own[np.diag_indices_from(own)] += _JITTER
-    root = np.linalg.cholesky(own)
+    root = _root(likeness.between(marks, marks))
     seen = likeness.between(marks, likeness.scaled(points))
     features = solve_triangular(root, seen, lower=True, overwrite_b=True)  # (n_marks, n_samples)
     weighed = features * weight

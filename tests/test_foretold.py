@@ -183,3 +183,18 @@ def test_stacking_at_the_end_of_a_pipeline_has_nothing_out_of_fold():
     pipeline = make_pipeline(StandardScaler(), unfit(STACK))
     with pytest.raises(ValueError, match=r"no step of a pipeline .* Pipeline is none here"):
         EnsemblePruner(pipeline, validation="oob").fit(X, y)
+
+
+@pytest.mark.parametrize("judged", [{}, {"refine": "leaves"}, {"deep": True}])
+def test_bagging_that_draws_some_rows_once_leaves_the_others_out(judged):
+    X, y = data("binary")
+    bagging = BaggingClassifier(n_estimators=6, bootstrap=False, max_samples=0.5, random_state=0)
+    pruner = EnsemblePruner(bagging, target_size=2, validation="oob", random_state=0, **judged)
+    assert pruner.fit(X, y).n_members_ == 2
+
+
+@pytest.mark.parametrize("ensemble", [VOTE, STACK])
+def test_members_that_are_no_ensembles_are_judged_out_of_fold_with_deep_too(ensemble):
+    X, y = data("binary")
+    pruner = EnsemblePruner(ensemble, target_size=1, validation="oob", deep=True, random_state=0)
+    assert pruner.fit(X, y).n_members_ == 1

@@ -8,6 +8,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from ensprune import EnsemblePruner
+from ensprune.certificate import certification_split
 from ensprune.holdout import hold_out
 
 X, numbers = make_classification(160, 6, n_informative=4, n_classes=3, random_state=0)
@@ -55,6 +56,22 @@ def test_more_classes_than_rows_held_out(seed):
 def test_where_every_row_is_a_class_there_is_nothing_to_spare():
     train, held_out = hold_out(np.arange(8), 0.25, True, 0)
     assert (len(train), len(held_out)) == (6, 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_half_of_the_rows_certifies_whatever_their_classes(seed):
+    y = np.repeat([0, 1, 2], [19, 20, 1])
+    _, certifying = certification_split(y, 0.95, True, seed)
+    assert len(certifying) == 20
+    alone = np.arange(40)
+    taken = [len(half) for half in certification_split(alone, 0.95, True, seed)]
+    assert taken == [20, 20]
+
+
+def test_a_class_of_one_row_may_certify():
+    y = np.repeat([0, 1, 2], [19, 20, 1])
+    halves = [certification_split(y, 0.95, True, seed) for seed in range(12)]
+    assert {bool(np.isin(39, certifying)) for _, certifying in halves} == {True, False}
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])

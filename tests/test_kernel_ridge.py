@@ -149,6 +149,26 @@ def test_copies_of_rows_do_no_harm(monkeypatch, metric):
     np.testing.assert_allclose(found[0], 0.5 + 10.0 * X[:, 0], atol=0.5)
 
 
+@pytest.mark.parametrize("spread", [1e-5, 1e-6, 1e-7, 1e-8])
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_rows_that_are_nearly_copies_do_no_harm(spread, n_features):
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 2, (800, n_features))
+    near = group + spread * rng.normal(size=group.shape)
+    chain = group + spread * np.arange(800)[:, None]
+    for X in (near, chain):
+        found = smooth(X, group[:, 0] * 1.0, np.ones(800), None, 0)(X)
+        np.testing.assert_allclose(found[0], group[:, 0], atol=0.05)
+
+
+def test_columns_too_small_to_be_squared_are_left_out():
+    X, y = make_friedman1(100, random_state=0)
+    plain = smooth(X[:, :4], y, np.ones(100), None, 0)(X[:, :4])
+    X[:, 4] *= 1e-170
+    found = smooth(X[:, :5], y, np.ones(100), None, 0)(X[:, :5])
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_of_very_many_columns_those_that_go_with_the_target(monkeypatch):
     X, y = make_friedman1(200, n_features=60, random_state=0)
     monkeypatch.setattr(kernel_ridge, "_MOST_COLUMNS", 8)

@@ -6,6 +6,7 @@ How a booster predicts some rows is for ``xgboost_margins.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import xgboost
 from sklearn.utils import gen_batches, gen_even_slices
 
 from .xgboost_margins import side_by_side
-from .xgboost_model import Layout, leaf_booster, read_layout
+from .xgboost_model import Layout, leaf_booster
 
 # Rows predicted at once: a call costs the time of some 50 rows, too many values leave the cache.
 ROWS = 4096
@@ -49,11 +50,17 @@ def pieces_of(booster: xgboost.Booster, layout: Layout, count: int) -> list[Piec
     """All members in so many pieces."""
     if count == 1:
         return [Piece(slice(None), leaf_booster(booster, layout))]
-    pieces = []
-    for members in gen_even_slices(layout.n_rounds, count):
-        part = booster[members.start : members.stop]
-        pieces.append(Piece(members, leaf_booster(part, read_layout(part))))
-    return pieces
+    rounds = list(gen_even_slices(layout.n_rounds, count))
+    # Slicing may configure the booster, which threads must not do side by side.
+    parts = [booster[some.start : some.stop] for some in rounds]
+    built: dict[int, Piece] = {}
+
+    def build(i: int) -> None:
+        own = replace(layout, n_rounds=rounds[i].stop - rounds[i].start)
+        built[i] = Piece(rounds[i], leaf_booster(parts[i], own))
+
+    side_by_side(build, [[i] for i in range(count)], count)
+    return [built[i] for i in range(count)]
 
 
 def read_pieces(

@@ -358,9 +358,7 @@ class Members(ABC):
         self, indices: Indices, weights: np.ndarray | Sequence[float] | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Validated ``indices`` and ``weights`` of :meth:`subset`; equal means become None."""
-        given = np.asarray(indices)
-        if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu":
-            raise ValueError(f"indices must be a non-empty flat sequence of int, got {indices!r}")
+        given = as_positions(indices)
         if given.min() < 0 or given.max() >= self.n_members:
             raise ValueError(
                 f"indices must lie in [0, {self.n_members - 1}], got values from {given.min()} "
@@ -386,3 +384,17 @@ class Members(ABC):
                 "leave weights=None"
             )
         return given.astype(np.intp), factors
+
+
+def as_positions(indices: Indices) -> np.ndarray:
+    """Chosen members as an array, shape (n_chosen,).
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they are no flat sequence of int.
+    """
+    given = np.asarray(indices)
+    if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu":
+        raise ValueError(f"indices must be a non-empty flat sequence of int, got {indices!r}")
+    return given

@@ -17,7 +17,7 @@ from ..combiner import Combiner, Indices
 from ..link import Logistic
 from ..trees import Tree, TreeCut
 from ..trees.gradient import cut_gradient, read_gradient
-from .base import Members
+from .base import Members, as_positions
 from .copying import shallow_copy
 from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather
@@ -34,6 +34,7 @@ from .xgboost_model import (
     load,
     read_layout,
     read_model,
+    read_nodes,
     tree_nodes,
     tree_weights,
     trees_of,
@@ -156,8 +157,9 @@ class XGBoostMembers(Members, HasLeaves):
         Raises
         ------
         ValueError
-            If a ``DMatrix`` has a base margin.
+            If ``indices`` is empty, or a ``DMatrix`` has a base margin.
         """
+        indices = None if indices is None else as_positions(indices)
         layout = self._layout
         threads = layout.runtime["nthread"] if n_jobs is None else n_jobs
         threads = effective_n_jobs(threads or -1)
@@ -182,7 +184,9 @@ class XGBoostMembers(Members, HasLeaves):
         layout = self._layout
         if layout.runtime["device"] != "cpu" or (layout.n_parallel > 1 and not layout.is_forest):
             return None
-        return small_trees(self._model) if may_be_small(self._booster, layout.n_trees) else None
+        if not may_be_small(self._booster, layout.n_trees):
+            return None
+        return small_trees(*read_nodes(self._booster, layout.n_trees))
 
     @cached_property
     def _reader(self) -> Reader | None:

@@ -10,7 +10,6 @@ Values are written samples last, so that nothing is to be turned afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +18,16 @@ import xgboost
 from sklearn.utils import gen_batches
 
 from .xgboost_margins import is_plain_frame, side_by_side
-from .xgboost_model import tree_weights, trees_of
 from .xgboost_reading import new_result
+from .xgboost_ubjson import Nodes
 
 _SPLITS = 8  # of a code, a byte
 _SIDE = 7  # of either side of a root, whose own decision is the eighth bit
 _MOST = 2 * _SIDE + 1  # splits of a tree
 _TREES = 32  # evaluated together, divided by their codes: some of their comparisons are the same
 _ROWS = 2**14  # evaluated together: threads wait for each other where calls take little time
-_LEAST = 2**12  # rows worth the calls, for each of the threads
+_LEAST = 2**10  # rows worth the calls
+_SHARE = 2**12  # rows worth a thread
 _THREADS = 4  # that Python lets work side by side
 
 
@@ -72,7 +72,7 @@ def pays(n_samples: int, threads: int) -> bool:
 
     One thread does the work of two of XGBoost's; more need long calls to be of use.
     """
-    return threads <= _THREADS and n_samples >= _LEAST * (1 if threads <= 2 else 2 * threads)
+    return threads <= _THREADS and n_samples >= (_LEAST if threads <= 2 else 2 * threads * _SHARE)
 
 
 def compares(X: Any, booster: xgboost.Booster) -> bool:
@@ -89,22 +89,24 @@ def may_be_small(booster: xgboost.Booster, n_trees: int) -> bool:
     return bool(splits <= n_trees * _MOST)
 
 
-def small_trees(model: dict[str, Any]) -> SmallTrees | None:
-    """The trees of a saved model; None if not all of them are small, or one splits on categories."""
-    saved = trees_of(model)["trees"]
-    sizes = np.array([len(tree["left_children"]) for tree in saved])
-    if sizes.max() > 2 * _MOST + 1:
+def small_trees(nodes: Nodes, weights: np.ndarray) -> SmallTrees | None:
+    """Trees made ready, leaf values times weights, shape (n_trees,).
+
+    None if not all of them are small, or one splits on categories.
+    """
+    sizes = nodes.sizes
+    if sizes.max() > 2 * _MOST + 1 or nodes.values["split_type"].any():
         return None
     there = np.arange(sizes.max()) < sizes[:, None]  # (n_trees, n_nodes)
 
     def padded(name: str, dtype: Any) -> np.ndarray:
         result = np.zeros(there.shape, dtype=dtype)
-        result[there] = np.fromiter(chain.from_iterable(tree[name] for tree in saved), dtype)
+        result[there] = nodes.values[name]
         return result
 
     left, right = padded("left_children", np.intp), padded("right_children", np.intp)
     thresholds = padded("split_conditions", np.float32)
-    if padded("split_type", np.uint8).any() or np.isnan(thresholds).any():
+    if np.isnan(thresholds).any():
         return None
     splits = there & (left >= 0)
     defaults_left = padded("default_left", bool)
@@ -120,19 +122,19 @@ def small_trees(model: dict[str, Any]) -> SmallTrees | None:
     tree, node = np.nonzero(splits)
 
     def at_slots(values: np.ndarray) -> np.ndarray:
-        result = np.zeros((len(saved), slots.max(initial=0) + 1), dtype=values.dtype)
+        result = np.zeros((len(sizes), slots.max(initial=0) + 1), dtype=values.dtype)
         result[tree, slots[tree, node]] = values[tree, node]
         return result
 
     # Dart's weights are in float32, their products with leaf values are rounded once.
-    values = (thresholds * tree_weights(model)[:, None]).astype(np.float32)
+    values = (thresholds * weights[:, None]).astype(np.float32)
     leaves = _leaves(true, false, bits, 1 << (bits.max() + 1))
     return SmallTrees(
         at_slots(padded("split_indices", np.intp)),
         at_slots(thresholds),
         at_slots(defaults_left),
         n_codes,
-        np.take_along_axis(values, leaves, axis=1) + np.float32(0),  # no -0: XGBoost adds, too
+        values.ravel()[leaves] + np.float32(0),  # no -0: XGBoost adds, too
     )
 
 
@@ -170,16 +172,14 @@ def _below(true: np.ndarray, false: np.ndarray, splits: np.ndarray) -> np.ndarra
 
 
 def _leaves(true: np.ndarray, false: np.ndarray, bits: np.ndarray, n_values: int) -> np.ndarray:
-    """The leaf that each value of a code leads to, shape (n_trees, n_values)."""
-    codes = np.arange(n_values)
-    node = np.zeros((len(true), n_values), dtype=np.intp)
+    """The leaf that each value of a code leads to, among all nodes, shape (n_trees, n_values)."""
+    first = np.arange(true.size, step=true.shape[1])[:, None]
+    children = np.stack([first + false, first + true], axis=-1).ravel()
+    bits, codes = bits.ravel().astype(np.uint8), np.arange(n_values).astype(np.uint8)
+    node = np.repeat(first, n_values, axis=1)
     while True:
-        decision = (codes >> np.take_along_axis(bits, node, axis=1)) & 1
-        after = np.where(
-            decision,
-            np.take_along_axis(true, node, axis=1),
-            np.take_along_axis(false, node, axis=1),
-        )
+        decision = (codes >> bits[node]) & 1
+        after = children[2 * node + decision]
         if np.array_equal(after, node):
             return node
         node = after
@@ -247,7 +247,7 @@ def read_small(
     """
     n_samples = shape[-1]
     tables = reader.tables.astype(dtype, copy=False) * dtype(reader.factor)
-    threads = max(1, min(threads, n_samples // _LEAST))
+    threads = max(1, min(threads, n_samples // _SHARE))
     result = new_result(shape, dtype, threads)
     by_tree = result.reshape(len(tables), n_samples)
 

@@ -21,6 +21,7 @@ xgb = pytest.importorskip("xgboost")
 pd = pytest.importorskip("pandas")
 
 from ensprune.members import xgboost_model, xgboost_reading  # noqa: E402  (needs xgboost)
+from ensprune.members.xgboost_ubjson import retagged  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*`booster=dart` is deprecated"),
@@ -263,8 +264,8 @@ def test_bytes_and_json_make_the_same_leaf_booster(fit):
     )
     if fit is not fit_dart:
         raw = bytes(booster.save_raw("ubj"))
-        assert xgboost_model._retagged(raw, layout) is not None
-        assert xgboost_model._retagged(raw.replace(b"tree_info", b"tree_data"), layout) is None
+        assert retagged(raw, layout.outputs) is not None
+        assert retagged(raw.replace(b"tree_info", b"tree_data"), layout.outputs) is None
 
 
 @pytest.mark.parametrize("fit", [fit_plain, fit_rf, fit_boosted_forest, fit_dart])

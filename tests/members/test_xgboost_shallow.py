@@ -12,8 +12,9 @@ from scipy import sparse
 
 from ensprune.members import open_members, xgboost_shallow
 from ensprune.members import xgboost as adapter
-from ensprune.members.xgboost_model import read_model, trees_of
+from ensprune.members.xgboost_model import read_model, read_nodes, trees_of
 from ensprune.members.xgboost_shallow import compares, may_be_small, pays, small_trees
+from ensprune.members.xgboost_ubjson import nodes_of
 
 N_ROWS, N_FEATURES = 300, 4
 EXTREME = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3e38]
@@ -23,6 +24,7 @@ EXTREME = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3e38]
 def eager(monkeypatch):
     """Few rows pay, and are several batches of several bundles of trees."""
     monkeypatch.setattr(xgboost_shallow, "_LEAST", 1)
+    monkeypatch.setattr(xgboost_shallow, "_SHARE", 1)
     monkeypatch.setattr(xgboost_shallow, "_ROWS", 100)
     monkeypatch.setattr(xgboost_shallow, "_TREES", 6)
 
@@ -207,7 +209,7 @@ def test_categories_are_left_to_xgboost(eager, calls):
     # Its rows as numbers may be read, but not its trees.
     members.outputs(X.assign(x0=X["x0"].cat.codes).to_numpy())
     assert not calls
-    assert small_trees(members._model) is None
+    assert small_trees(*read_nodes(members._booster, 3)) is None
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, np.ma.masked_array, xgboost.DMatrix])
@@ -225,6 +227,13 @@ def test_other_numbers_are_left_to_xgboost(dtype):
     assert not compares(rows(1).astype(dtype), fit().get_booster())
 
 
+@pytest.mark.parametrize("max_depth", [2, 5], ids=["small", "large"])
+def test_no_members_are_refused(max_depth, eager):
+    members = open_members(fit(max_depth=max_depth))
+    with pytest.raises(ValueError, match=r"indices must be a non-empty flat sequence of int, got"):
+        members.outputs(rows(0), indices=[])
+
+
 def test_no_rows(eager):
     assert open_members(fit(n_classes=3)).outputs(rows(0)[:0]).shape == (13, 3, 0)
 
@@ -235,9 +244,9 @@ def test_the_wrong_number_of_features_is_refused(eager):
 
 
 def test_many_rows_or_few_threads():
-    assert pays(4096, 1)
-    assert pays(4096, 2)
-    assert not pays(4095, 1)
+    assert pays(1024, 1)
+    assert pays(1024, 2)
+    assert not pays(1023, 1)
     assert not pays(24_575, 3)
     assert pays(32_768, 4)
     assert not pays(10**6, 5)
@@ -251,8 +260,6 @@ def test_deep_models_are_not_read():
 
 def test_by_hand():
     """Where x < 2: 1 if x < 1, else 3; otherwise 5. Missing values go left, then right."""
-    booster = fit(n_classes=1, n_estimators=1, max_depth=2).get_booster()
-    model = open_members(booster)._model
     tree = {
         "left_children": [1, 3, -1, -1, -1],
         "right_children": [2, 4, -1, -1, -1],
@@ -261,9 +268,7 @@ def test_by_hand():
         "split_type": [0] * 5,
         "default_left": [1, 0, 0, 0, 0],
     }
-    ensemble = model["learner"]["gradient_booster"]["model"]
-    ensemble["trees"] = [tree]
-    trees = small_trees(model)
+    trees = small_trees(nodes_of([tree]), np.ones(1))
     # Bits: not less than 2, less than 1.
     np.testing.assert_array_equal(trees.tables, [[3, 5, 1, 5]])
     reader = xgboost_shallow.reader_of(trees, np.array([0]), 1)

@@ -459,10 +459,13 @@ default="members"
             known = foretold(self.estimator)
         if isinstance(selector, Selector):
             selector.check(known)
-        most = None if known is None else known.n_members
+        most, asked = None if known is None else known.n_members, self.target_size
         counted = isinstance(self.cost, str) and self.cost == "members"
-        if counted and isinstance(most, numbers.Integral) and most > 0:
-            self._budget(self.target_size, np.ones(int(most)), self.estimator)
+        if not counted or not isinstance(most, numbers.Integral):
+            return
+        # There may be a billion where boosting stops early: as many as are asked for is enough to see.
+        if isinstance(asked, numbers.Integral) and asked > most > 0:
+            self._budget(asked, np.ones(int(most)), self.estimator)
 
     def _check_scoring(self, y: np.ndarray, known: np.ndarray | None = None) -> None:
         """Whether ``scoring`` can score labels, of all those known, and the ensemble's answers."""

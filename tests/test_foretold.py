@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,6 +13,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
@@ -176,6 +179,16 @@ def test_it_is_refused_before_the_fit(estimator, options, error, told, piped):
         estimator = make_pipeline(StandardScaler(), estimator)
     with pytest.raises(error, match=told):
         EnsemblePruner(estimator, **options).fit(X, y)
+
+
+def test_a_limit_on_rounds_that_boosting_never_comes_near_is_no_array():
+    X, y = data("binary")
+    boosting = HistGradientBoostingClassifier(max_iter=10**9, early_stopping=True, random_state=0)
+    tracemalloc.start()
+    EnsemblePruner(boosting, target_size=2, random_state=0).fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e8
 
 
 def test_stacking_at_the_end_of_a_pipeline_has_nothing_out_of_fold():

@@ -112,7 +112,7 @@ class Course:
         -------
         Course or None
             None where rows cannot be drawn or boosted: sparse rows, objects other than in a
-            DataFrame, fewer than two rows to a fold, a single class.
+            DataFrame, fewer than two rows to a fold, a fold with all of the weight, a single class.
         """
         table = _table(part.X)
         if table is None or part.opinion is None or part.opinion.speaker is None:
@@ -120,6 +120,8 @@ class Course:
         if _num_samples(part.X) < 2 * (fold_of.max() + 1):
             return None
         if members.combiner.classes is not None and len(np.unique(part.y)) < 2:
+            return None
+        if len(np.unique(fold_of[weight_of(members, part) > 0])) < 2:
             return None
         return cls(members, part, table, fold_of, int(rng.integers(1 << 31)), n_jobs)
 

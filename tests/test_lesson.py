@@ -191,6 +191,18 @@ def test_the_unit_of_weights_does_not_matter():
     np.testing.assert_array_equal(found.answers, same.answers)
 
 
+@pytest.mark.parametrize("classify", [False, True])
+def test_nobody_teaches_where_all_of_the_weight_is_in_one_fold(classify):
+    X, y = noise(60, classify)
+    family = RandomForestClassifier if classify else RandomForestRegressor
+    forest = family(5, random_state=0).fit(X, y)
+    weight = np.zeros(60)
+    weight[[0, 3, 6]] = 1.0  # the first of three folds
+    assert course_of(forest, X, y, weight)[0] is None
+    weight[[1, 4]] = 1.0
+    assert course_of(forest, X, y, weight)[0] is not None
+
+
 def test_what_boosting_knows_better_is_learnt():
     X, y = make_friedman1(900, noise=1.0, random_state=0)
     forest = RandomForestRegressor(60, random_state=0).fit(X[:400], y[:400])

@@ -6,6 +6,7 @@ What is read into them and how they are judged is decided elsewhere.
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
 import shutil
@@ -20,6 +21,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Working space of a block of samples that is read from a file, in bytes.
 BLOCK_BYTES = 1 << 25
+
+# What looking at a single byte of a file may bring into memory, its neighbours included: Linux
+# keeps pages of files together, since version 6 as many as a huge page has.
+_MAPPED_AT_ONCE = 1 << 21
+
+# Bytes of a file that may come into memory before they are let go of.
+_MAPPED = 1 << 24
 
 
 def on_disk(shape: tuple[int, ...], dtype: Any = np.float32) -> np.memmap:
@@ -97,6 +105,44 @@ def members_of(array: np.ndarray, members: Sequence[int]) -> np.ndarray:
     return part
 
 
+def samples_of(array: np.ndarray, block: slice, dtype: Any = None) -> np.ndarray:
+    """A block of samples: a view of an array in memory, a copy of what is in a file.
+
+    Of many short rows each brings its neighbours into memory, together perhaps the whole file; so
+    they are let go of in between.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_members, n_outputs, n_samples)
+    block : slice
+    dtype : dtype, default=None
+        A copy of this dtype, wherever the array lives.
+    """
+    part = array[:, :, block]
+    if _mapping(array) is None:
+        return part if dtype is None else part.astype(dtype)
+    copy = np.empty(part.shape, part.dtype if dtype is None else dtype)
+    for some in rows_at_once(part):
+        copy[some] = part[some]
+        release(array)
+    return copy
+
+
+def rows_at_once(part: np.ndarray) -> list[slice]:
+    """Runs of the first axis of an array that may be looked at before :func:`release`.
+
+    Parameters
+    ----------
+    part : ndarray of shape (n_members, ..., n_some)
+        Some samples of an array, in memory (then one run does) or on disk.
+    """
+    if _mapping(part) is None:
+        return [slice(0, len(part))]
+    mapped = max(part.itemsize * part.shape[-1], _MAPPED_AT_ONCE) * math.prod(part.shape[1:-1])
+    # Short rows have all that is between them for neighbours, and no more.
+    return blocks_of(len(part), min(mapped, part.strides[0]), _MAPPED)
+
+
 def is_on_disk(array: np.ndarray) -> bool:
     """Whether the array is a view of a file."""
     return _mapping(array) is not None
@@ -141,4 +187,6 @@ __all__ = [
     "members_of",
     "on_disk",
     "release",
+    "rows_at_once",
+    "samples_of",
 ]

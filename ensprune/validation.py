@@ -31,7 +31,7 @@ from .regrown import InClassesOf
 from .replay import Replay
 from .room import Room
 from .standard_error import standard_error
-from .storage import blocks_of, on_disk, release
+from .storage import blocks_of, on_disk, release, samples_of
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
@@ -314,7 +314,7 @@ class Validation:
 
     def _as_held(self, rows: slice, X: Any) -> np.ndarray:
         held = self.outputs if self.out_of_fold is None else self.out_of_fold.outputs
-        return held[:, :, rows]
+        return samples_of(held, rows)
 
     def _replays(
         self,

@@ -20,6 +20,7 @@ from xgboost import dask as xgboost_dask
 from ensprune import EnsemblePruner
 from ensprune.members import open_members
 from ensprune.members.reading import read_members
+from ensprune.objectives.generic import GenericObjective
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,24 @@ def test_the_ensemble_is_sent_once(client, rows, monkeypatch):
     with joblib.parallel_config(backend="dask"):
         read_members(members, X)
     assert len(pickled) == 1
+
+
+def test_rows_that_no_scorer_looks_at_stay_here(client, rows):
+    X, y = rows
+
+    class Homebound(np.ndarray):
+        def __reduce_ex__(self, protocol):
+            raise AssertionError("sent")
+
+    members = open_members(RandomForestClassifier(5, random_state=0).fit(X, y))
+    scorer = make_scorer(d2_log_loss_score, response_method="predict_proba")
+    objective = GenericObjective(scorer)
+    given = members.outputs(X), y, members.combiner
+    objective.start(*given, rows=X)
+    here = objective.candidates()
+    with joblib.parallel_config(backend="dask"):
+        objective.start(*given, rows=X.view(Homebound))
+        np.testing.assert_array_equal(objective.candidates(), here)
 
 
 def test_a_model_trained_on_the_cluster_is_pruned(client, rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,15 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
 from sklearn.tree import DecisionTreeClassifier
 
-from ensprune import EnsemblePruner, validation
+from ensprune import EnsemblePruner, storage, validation
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Probability
-from ensprune.objectives import Accuracy
+from ensprune.objectives import Accuracy, generic, margins
+from ensprune.objectives.generic import GenericObjective
+from ensprune.objectives.out_of_bag import out_of_bag_gram
 from ensprune.selectors import (
     ClusterSelector,
     GreedySelector,
@@ -31,7 +35,7 @@ from ensprune.selectors import (
     WeightSelector,
 )
 from ensprune.selectors.ordering import criterion_names
-from ensprune.storage import on_disk
+from ensprune.storage import on_disk, release
 
 N_TRAIN = 200
 
@@ -167,6 +171,42 @@ def test_searches_look_at_blocks(selector, many_samples):
     finally:
         tracemalloc.stop()
     assert peak < 3.2e7
+
+
+def pages_of_files():
+    """Bytes of files in the memory of this process, where the system tells."""
+    status = Path("/proc/self/status")
+    told = status.read_text() if status.exists() else ""
+    return sum(1024 * int(line.split()[1]) for line in told.splitlines() if "RssFile" in line)
+
+
+@pytest.mark.parametrize("what", ["accuracy", "any scorer", "out of bag"])
+def test_looking_at_blocks_does_not_leave_the_file_in_memory(what, monkeypatch):
+    """Of many classes rows are short, and each brings what is around it."""
+    rng = np.random.default_rng(0)
+    outputs = on_disk((60, 25, 16_000))
+    for out in outputs:
+        out[...] = rng.random(out.shape, dtype=np.float32).round(1)  # ties are looked up
+        release(outputs)
+    y = rng.integers(25, size=16_000)
+    before, peaks = pages_of_files(), [0]
+
+    def released(array):
+        peaks.append(pages_of_files() - before)
+        release(array)
+
+    for module in (storage, generic, margins):
+        monkeypatch.setattr(module, "release", released)
+    if what == "out of bag":
+        target = np.eye(25)[:, y]
+        out_of_bag_gram(outputs, target, np.ones(len(y)), rng.random((60, len(y))) < 0.4)
+    else:
+        objective = Accuracy() if what == "accuracy" else GenericObjective(get_scorer("accuracy"))
+        objective.start(outputs, y, LinearCombiner("mean", Probability(), np.arange(25), 60))
+        for member in (3, 5):
+            objective.candidates()
+            objective.add(member)
+    assert max(peaks) < 0.5 * outputs.nbytes
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ensprune.storage import columns_of, is_on_disk, members_of, on_disk, release
+from ensprune.storage import (
+    columns_of,
+    is_on_disk,
+    members_of,
+    on_disk,
+    release,
+    rows_at_once,
+    samples_of,
+)
 
 
 def test_parts_of_an_array_in_a_file_are_in_files():
@@ -26,6 +34,36 @@ def test_parts_of_an_array_in_a_file_are_in_files():
         np.testing.assert_array_equal(part, expected)
     assert not is_on_disk(columns_of(values, np.array([1])))
     assert not is_on_disk(members_of(values, [0]))
+
+
+def test_a_block_of_samples_is_a_view_of_memory_and_a_copy_of_a_file():
+    values = np.arange(5000.0, dtype=np.float32).reshape(50, 2, 50)
+    filed = on_disk(values.shape)
+    filed[...] = values
+    block = slice(3, 11)
+    assert np.shares_memory(samples_of(values, block), values)
+    copy = samples_of(filed, block)
+    assert not is_on_disk(copy)
+    np.testing.assert_array_equal(copy, values[:, :, block])
+    for array in (values, filed):
+        mine = samples_of(array, block, np.float64)
+        assert mine.dtype == np.float64
+        assert not np.shares_memory(mine, array)
+        np.testing.assert_array_equal(mine, values[:, :, block])
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples", "runs"),
+    [
+        ((50, 2, 100), 10, 1),  # the whole file is no more than may come into memory
+        ((9, 2, 1 << 20), 10, 3),  # rows far apart: 2 MB around each, so 4 MB for a member
+        ((9, 2, 1 << 20), 1 << 20, 5),  # 8 MB for a member
+    ],
+)
+def test_rows_are_let_go_of_before_their_neighbours_fill_the_memory(shape, samples, runs):
+    part = on_disk(shape)[:, :, :samples]
+    assert len(rows_at_once(part)) == runs
+    assert rows_at_once(np.zeros((*shape[:1], 2, 3))) == [slice(0, shape[0])]
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.metrics._scorer import _Scorer
 
 from ..combiner import Combiner
 from ..replay import Replay
@@ -107,7 +108,10 @@ class GenericObjective(AdditiveObjective):
         self._y = given.y
         self._combiner: Any = given.combiner
         self._sample_weight = given.sample_weight
-        self._rows = np.empty((len(given.y), 0)) if given.rows is None else given.rows
+        # scikit-learn's own scorers only hand rows on to the ensemble, which here answers from memory:
+        # no cluster need be sent them.
+        unseen = given.rows is None or type(self.scorer) is _Scorer
+        self._rows = np.empty((len(given.y), 0)) if unseen else given.rows
         self._n_jobs = given.n_jobs
         self._restart()
 
@@ -230,6 +234,7 @@ def _scores_of_moves(
             estimator = state.dropped(int(member))
         else:
             estimator = state.added(int(member), outputs[position])
+            release(outputs)
         scores[position] = call_scorer(scorer, estimator, rows, y, sample_weight)
     return scores
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..link import Logistic
-from ..storage import columns_of, empty_like, release
+from ..storage import columns_of, empty_like, release, rows_at_once
 
 # Samples that a member can turn are gathered anew once they are fewer than this share of what they
 # were the last time; those that a few moves can turn come along.
@@ -208,6 +208,7 @@ class Margins:
         for label, block in _tiles(looked.bounds):
             length = block.stop - block.start
             some = max(1, _TILE_BYTES // length)
+            some = min(some, rows_at_once(looked.margins[:, 0, block])[0].stop)
             for first in range(0, len(members), some):
                 batch = members[first : first + some]
                 right: Any = None
@@ -219,8 +220,8 @@ class Margins:
                         if doubtful.any():
                             self._look_up(doubtful, met, batch, rival, block, drop)
                     right = met if right is None else np.logical_and(right, met, out=right)
+                    release(looked.margins)
                 totals[first : first + some, label] += self._weigh(right, label, weights[block])
-                release(looked.margins)
         return totals
 
     def _look_up(
@@ -245,6 +246,7 @@ class Margins:
             label = int(np.searchsorted(self._bounds, at[0], side="right")) - 1
             other = rival if rival < label else rival + 1
             margins = self._outputs[members, label, samples].astype(np.float64)
+            release(self._outputs)
             margins -= self._outputs[members, other, samples]
         if self._shift is not None:
             margins = margins + self._shift[rival, at]

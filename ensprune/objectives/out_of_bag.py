@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..storage import blocks_of, release
+from ..storage import blocks_of, samples_of
 
 # Of the off-diagonal of an out-of-bag Gram matrix, what is drawn towards its additive part.
 # "auto" estimates it: on the forests of benchmarks/quality.py it is between 0.7 and 1.
@@ -142,18 +142,18 @@ def _halves(
     rest = (target - near).astype(dtype)
     sums = [_Sums(n_members), _Sums(n_members)]
     for block in blocks_of(n_samples, 2 * n_members * n_outputs * dtype.itemsize, block_bytes):
+        said = samples_of(outputs, block)
         for half, taken in enumerate(sums):
             first = block.start + (block.start + half) % 2
             rows = slice(first, block.stop, 2)
             if first >= block.stop:
                 continue
-            residual = np.subtract(outputs[:, :, rows], near[:, rows], dtype=dtype)
+            residual = np.subtract(said[:, :, first - block.start :: 2], near[:, rows], dtype=dtype)
             if rest[:, rows].any():
                 residual -= rest[:, rows]
             speaks = mask[:, rows].astype(dtype)
             residual *= speaks[:, None]
             taken.take(residual, speaks, sample_weight[rows])
-        release(outputs)
     return sums
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 
-from ..storage import blocks_of, is_on_disk, release
+from ..storage import blocks_of, is_on_disk, release, rows_at_once
 from ..threads import blas_threads, cores, one_blas_thread
 from .out_of_bag import residual_dtype
 
@@ -30,9 +30,6 @@ _PART_BYTES = 1 << 21
 
 # Fewer residuals are multiplied before a thread has started.
 _WORTH_A_THREAD = 1 << 21
-
-# What looking at a piece of a file brings into memory at least, its neighbours included.
-_MAPPED_AT_ONCE = 1 << 16
 
 # Where the target's mean square is no more than this many times any member's, products with outputs
 # less those with the target are as good as products with residuals but for half a digit.
@@ -229,8 +226,7 @@ class Residuals:
         residual = room.array((n_some, *near.shape))
         parts = [_EVERYONE]
         if is_on_disk(outputs):
-            mapped = max(outputs.itemsize * near.shape[1], _MAPPED_AT_ONCE)
-            parts = blocks_of(n_some, len(near) * mapped, _BLOCK_BYTES)
+            parts = rows_at_once(outputs[:n_some, :, block])
         for part in parts:
             some = part if isinstance(members, slice) else members[part]
             np.subtract(outputs[some, :, block], near, out=residual[part])

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
-from ..storage import blocks_of, release
+from ..storage import blocks_of, release, samples_of
 from .base import Problem, Selector, register_selector
 from .baseline import points_in_order
 from .ordering.ballots import Ballots
@@ -233,10 +233,9 @@ def _coordinates(problem: Problem, members: np.ndarray) -> tuple[np.ndarray, int
     n_members, n_outputs, n_samples = outputs.shape
     gram = np.zeros((n_members, n_members))
     for block in blocks_of(n_samples, 8 * n_members * n_outputs, _BLOCK_BYTES):
-        some = outputs[:, :, block].astype(np.float64).reshape(n_members, -1)
+        some = samples_of(outputs, block, np.float64).reshape(n_members, -1)
         some -= some.mean(axis=0)
         gram += some @ some.T
-        release(outputs)
     values, directions = np.linalg.eigh(gram[np.ix_(members, members)])
     contents = set()
     for t in members:

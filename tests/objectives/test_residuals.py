@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+from ensprune import storage
 from ensprune.objectives import residuals
 from ensprune.objectives.residuals import Residuals
 from ensprune.storage import on_disk
@@ -74,7 +75,7 @@ def test_a_survey_in_single_precision_loses_nothing_of_the_target(
     case, on_file, weighted, monkeypatch
 ):
     monkeypatch.setattr(residuals, "_PART_BYTES", 4_000)
-    monkeypatch.setattr(residuals, "_MAPPED_AT_ONCE", 1)
+    monkeypatch.setattr(storage, "_MAPPED", 4_000)
     outputs, target, weight = case
     weight = weight if weighted else np.full(700, 1 / 700)
     # So far from zero that the target's second part, the same for all samples, counts.

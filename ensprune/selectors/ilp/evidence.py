@@ -19,7 +19,7 @@ import numpy as np
 from ...combiner import LinearCombiner
 from ...link import Logistic
 from ...objectives.base import class_positions, normalised_weights
-from ...storage import blocks_of, empty_like, is_on_disk, release
+from ...storage import blocks_of, empty_like, is_on_disk, release, samples_of
 from ..base import Problem
 from .bound import MOST_BYTES
 
@@ -168,8 +168,8 @@ class Evidence:
         outputs, per_sample = self.filled, 8 * self.n_members * self.outputs.shape[1]
         labels = np.empty(self.n_samples, dtype=np.intp)
         for block in blocks_of(self.n_samples, per_sample):
-            labels[block] = self.combiner.link.labels(self.combiner.raw(outputs[:, :, block]))
-            release(outputs)
+            raw = self.combiner.raw(samples_of(outputs, block))
+            labels[block] = self.combiner.link.labels(raw)
         return labels
 
     @property

@@ -15,7 +15,7 @@ from ...objectives.gram import Gram
 from ...objectives.out_of_bag import AUTO, out_of_bag_gram
 from ...objectives.squared import SquaredError, residual_gram
 from ...objectives.targets import squared_target
-from ...storage import blocks_of, release
+from ...storage import blocks_of, samples_of
 from ..base import Problem
 from .bound import Bounding
 from .branch import branch_and_bound
@@ -292,7 +292,7 @@ class PairwiseFormulation(QuadraticFormulation):
         n_members, n_outputs, n_samples = outputs.shape
         shared, both = np.zeros((2, n_members, n_members))
         for block in blocks_of(n_samples, 8 * n_members * (n_outputs + 4), _BLOCK_BYTES):
-            said = [link.labels(output) for output in outputs[:, :, block]]
+            said = [link.labels(output) for output in samples_of(outputs, block)]
             errors = (np.stack(said) != labels[block]).astype(np.float64)
             speaks = np.ones_like(errors)
             if mask is not None:
@@ -300,7 +300,6 @@ class PairwiseFormulation(QuadraticFormulation):
                 errors *= speaks
             shared += (speaks * weight[block]) @ speaks.T
             both += (errors * weight[block]) @ errors.T
-            release(outputs)
         both /= np.maximum(shared, 1e-300)
         own = np.diag(both)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -145,11 +145,11 @@ class ErrorAmbiguity(_Ranking):
             said = ballots.predictions[some] == label
         else:
             members = range(*some.indices(ballots.n_members))
-            alone = [
-                problem.combiner.take([t]).predict_proba(problem.outputs[t : t + 1])[:, label]
-                for t in members
-            ]
-            said = np.stack(alone).astype(np.float64)
+            said = np.empty((len(members), ballots.n_samples))
+            for t, row in zip(members, said, strict=True):
+                alone = problem.combiner.take([t])
+                row[...] = alone.predict_proba(problem.outputs[t : t + 1])[:, label]
+                release(problem.outputs)
         return said * ballots.speaks[some]
 
 

@@ -35,24 +35,25 @@ def member_costs(members: Members, cost: CostLike, X: Any = None) -> np.ndarray:
     """
     if isinstance(cost, str):
         return members.costs(cost, X)  # type: ignore[arg-type]
-    costs = check_cost(cost)
-    if costs.shape != (members.n_members,):
-        raise ValueError(
-            f"cost has shape {costs.shape}, but the ensemble has {members.n_members} members; "
-            "give one number per member, or 'members', 'nodes', 'bytes' or 'latency'"
-        )
-    return costs
+    return check_cost(cost, members.n_members)
 
 
-def check_cost(cost: CostLike) -> np.ndarray:
-    """Costs given as numbers, whatever the ensemble has for members.
+def check_cost(cost: CostLike, n_members: int | None = None) -> np.ndarray:
+    """Costs given as numbers.
+
+    Parameters
+    ----------
+    cost : array-like of shape (n_members,)
+    n_members : int, default=None
+        None is not known yet.
 
     Raises
     ------
     TypeError
         If they are no numbers.
     ValueError
-        If they are negative or not finite, or none is positive.
+        If they are negative or not finite, none is positive, or they are more or fewer than the
+        members.
     """
     try:
         costs = np.asarray(cost, dtype=np.float64)
@@ -65,6 +66,11 @@ def check_cost(cost: CostLike) -> np.ndarray:
         raise ValueError(
             "cost must be finite and non-negative with a positive entry, got "
             + (f"values from {costs.min()} to {costs.max()}" if costs.size else "no values")
+        )
+    if n_members is not None and costs.shape != (n_members,):
+        raise ValueError(
+            f"cost has shape {costs.shape}, but the ensemble has {n_members} members; "
+            "give one number per member, or 'members', 'nodes', 'bytes' or 'latency'"
         )
     return costs
 

@@ -5,6 +5,7 @@ What does the combining once it is fitted is ``combiner.py``.
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 
 from .link import Link
@@ -47,7 +48,7 @@ class Combination:
     link : type of Link, default=None
         From raw scores to predictions; None is not known before the fit.
     n_members : int, default=None
-        It has no more than these; None is not known before the fit.
+        It has no more than these, an average just so many; None is not known before the fit.
     """
 
     kind: str
@@ -61,6 +62,14 @@ class Combination:
     def in_words(self) -> str:
         """What combines the members, for messages."""
         return in_words(self.kind)
+
+    @property
+    def exactly(self) -> int | None:
+        """How many members it will have, where that is certain: boosting may stop early."""
+        n_members = self.n_members
+        if self.kind != "mean" or not isinstance(n_members, numbers.Integral) or n_members < 1:
+            return None
+        return int(n_members)
 
     def may_have(self, link: type[Link]) -> bool:
         """Whether its link is of this class, as far as is known."""

@@ -104,9 +104,11 @@ class Judging:
     def on_given_rows(self, training: Rows, judged: Rows, fit_params: dict[str, Any]) -> Judges:
         """Judged on rows given beside the training rows."""
         self._check_enough(judged[1])
-        members = self._open(training, fit_params)
         # What a frozen ensemble was trained on is not known.
         known = not isinstance(self.estimator, FrozenEstimator)
+        if known:
+            self._check_alike(training, judged)
+        members = self._open(training, fit_params)
         return self._judges(members, judged, training=training if known else None)
 
     def of_frozen(self, rows: Rows) -> Judges:
@@ -178,6 +180,25 @@ class Judging:
         # Bagging may draw rows without replacement.
         none_out = adapter.out_of_bag is Members.out_of_bag
         return none_out and adapter.out_of_fold is Members.out_of_fold
+
+    def _check_alike(self, training: Rows, judged: Rows) -> None:
+        """Whether an ensemble fitted to some rows can answer for others, as far as that shows."""
+        prefix, ensemble = last_step(self.estimator)
+        named = any(hasattr(rows[0], "columns") for rows in (training, judged))
+        columns, given = (_n_columns(rows[0]) for rows in (training, judged))
+        # The steps of a pipeline, and who looks for names, may take what they need.
+        if not (prefix or named) and given != columns and None not in (given, columns):
+            raise ValueError(f"X_val has {given} columns, but X has {columns}; give the same ones")
+        declared = hasattr(ensemble, "get_params") and ensemble.get_params().get("class_names")
+        if declared or get_tags(self.estimator).estimator_type != "classifier":
+            return
+        known = np.unique(training[1])
+        unknown = np.setdiff1d(judged[1], known)
+        if len(unknown):
+            raise ValueError(
+                f"y_val has labels that y has not: {', '.join(map(repr, unknown[:5].tolist()))}; "
+                f"the ensemble was not trained on them, it knows {known[:10].tolist()}"
+            )
 
     def _check_enough(self, judged: np.ndarray) -> None:
         """Whether there are rows enough for a certificate, before anything is fitted."""
@@ -288,6 +309,12 @@ class Judging:
             for half in halves
         )
         return choosing, certifying
+
+
+def _n_columns(X: Any) -> int | None:
+    """None where it cannot be told."""
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    return shape[1] if len(shape) == 2 else None
 
 
 def _take(rows: Rows, indices: np.ndarray) -> Rows:

@@ -47,7 +47,7 @@ from .rechoosing import rechosen_score
 from .refine import make_refinement
 from .reporting import Judged, Reports
 from .retraining import REFINED, Rounds, retrain, rounds_of
-from .scoring import as_scorer, check_answers, check_scores_labels
+from .scoring import as_scorer, check_answers, check_scores_labels, check_scores_values
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import Choice, choose
@@ -459,6 +459,8 @@ default="members"
             known = foretold(self.estimator)
         if isinstance(selector, Selector):
             selector.check(known)
+        if known is not None and known.exactly is not None and not isinstance(self.cost, str):
+            check_cost(self.cost, known.exactly)
         most, asked = None if known is None else known.n_members, self.target_size
         counted = isinstance(self.cost, str) and self.cost == "members"
         if not counted or not isinstance(most, numbers.Integral):
@@ -474,6 +476,8 @@ default="members"
         scorer = as_scorer(self.scoring, self)
         if is_classifier(self):
             check_scores_labels(scorer, self.scoring, y, known)
+        elif is_regressor(self):
+            check_scores_values(scorer, self.scoring, y)
         if not isinstance(self.estimator, FrozenEstimator):
             check_answers(scorer, self.estimator)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics import check_scoring, get_scorer, roc_auc_score
 from sklearn.metrics._scorer import _Scorer
 from sklearn.utils._param_validation import validate_parameter_constraints
 
@@ -122,6 +122,11 @@ def check_scores_labels(
     of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
     if not isinstance(scorer, _Scorer) or not of_scikit_learn:
         return
+    if len(labels) == 1 and metric is roc_auc_score:
+        raise ValueError(
+            f"scoring={scoring!r} cannot score these labels: all are {labels.tolist()[0]!r}, and "
+            "the area under a curve needs rows of another class"
+        )
     if len(labels) < 2 or len(classes) > _MOST_CLASSES:
         return
     # Warnings cannot be silenced for one thread alone, so there should be none: with two rows of
@@ -147,4 +152,43 @@ def check_scores_labels(
         reason = str(error).rstrip(".")
         raise ValueError(
             f"scoring={scoring!r} cannot score these labels: {reason}{advice}"
+        ) from error
+
+
+def check_scores_values(scorer: Any, scoring: Any, y: np.ndarray) -> None:
+    """Whether a scorer of scikit-learn takes a regressor's target values.
+
+    Whole numbers may be labels as well: nothing is said of those.
+
+    Parameters
+    ----------
+    scorer : callable
+    scoring : str or callable
+        What it was called, for the message.
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If it does not, such as one of classes, or of logarithms for values below zero.
+    """
+    metric: Any = getattr(scorer, "_score_func", None)
+    of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
+    if not isinstance(scorer, _Scorer) or not of_scikit_learn:
+        return
+    y = np.asarray(y)
+    if y.dtype.kind != "f" or len(y) < 2 or (y == np.floor(y)).all():
+        return
+    # One value for all, as no metric minds, and above zero, as some have it.
+    middle = float(np.partition(y, len(y) // 2)[len(y) // 2])
+    answers = Replay(None, predict=np.full(len(y), middle if middle > 0 else 0.5))
+    try:
+        scorer(answers, np.empty((len(y), 0)), y)
+    except (AttributeError, Warning):
+        return  # asks for more than values, or warns of what is wrong only in an answer
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"scoring={scoring!r} cannot score these values: {reason}; give a metric of numbers such "
+            "as these"
         ) from error

@@ -21,6 +21,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -32,6 +33,7 @@ from ensprune import EnsemblePruner
 from ensprune.combiner import LinearCombiner
 from ensprune.members import Members, open_members
 from ensprune.members.opening import foretold
+from ensprune.scoring import check_scores_values
 from ensprune.selectors import (
     AllocationSelector,
     ClusterSelector,
@@ -156,6 +158,25 @@ OF_LINES = BaggingClassifier(LogisticRegression())
         # more members than there will be
         (EXACT, {"target_size": 9}, ValueError, r"more than the 8 members of .*int in \[1, 8\]"),
         (BOOSTING, {"target_size": 101}, ValueError, "more than the 100 members"),
+        # members that there will not be
+        (EXACT, {"cost": np.ones(7)}, ValueError, r"cost has shape \(7,\), .* has 8 members"),
+        (EXACT, {"selector": ILPSelector(must_keep=[8])}, ValueError, "must_keep has index 8"),
+        (
+            EXACT,
+            {"selector": ILPSelector(must_keep=[1], must_drop=[1, 2])},
+            ValueError,
+            "must_keep and must_drop both name member 1",
+        ),
+        (
+            EXACT,
+            {"selector": ILPSelector(at_most=[([0, 9], 1)])},
+            ValueError,
+            r"at_most\[0\] has index 9",
+        ),
+        (OF_LINES, {"refine": "leaves"}, TypeError, "its members are not all trees"),
+        (XGBClassifier(booster="gblinear"), {}, TypeError, "'gblinear' is a linear model"),
+        # metrics of something else
+        (RandomForestRegressor(), {"scoring": "accuracy"}, ValueError, "cannot score these values"),
         # rows that judge
         (BOOSTING, {"validation": "oob"}, ValueError, LEAVES_OUT),
         (
@@ -189,6 +210,49 @@ def test_a_limit_on_rounds_that_boosting_never_comes_near_is_no_array():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e8
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_rows_given_to_judge_are_like_those_trained_on(piped):
+    X, y = data("multiclass")
+    estimator = unfit(EXACT)
+    if piped:
+        estimator = make_pipeline(StandardScaler(), estimator)
+    pruner = EnsemblePruner(estimator, scoring="roc_auc_ovr")
+    with pytest.raises(ValueError, match=r"y_val has labels that y has not: .*'rock'"):
+        pruner.fit(X, y, X_val=X[:3], y_val=[y[0], y[1], "rock"])
+    with pytest.raises(ValueError, match=r"scoring='roc_auc_ovr' cannot .*: all are"):
+        pruner.fit(X, y, X_val=X[:3], y_val=[y[0]] * 3)
+    if not piped:
+        with pytest.raises(ValueError, match=r"X_val has 2 columns, but X has"):
+            pruner.fit(X, y, X_val=X[:, :2], y_val=y)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "r2",
+        "explained_variance",
+        "d2_absolute_error_score",
+        "neg_mean_squared_log_error",
+        "neg_mean_poisson_deviance",
+        "neg_mean_absolute_percentage_error",
+        "neg_max_error",
+    ],
+)
+def test_no_metric_of_numbers_minds_numbers(scoring):
+    for y in ([0.0, 0.0, 0.5], [0.25, 0.5, 0.5], [0.0, 3.25]):
+        check_scores_values(get_scorer(scoring), scoring, np.array(y))
+
+
+def test_logarithms_of_negative_values_are_refused():
+    scoring = "neg_mean_squared_log_error"
+    with pytest.raises(ValueError, match=f"scoring='{scoring}' cannot score these values: Mean"):
+        check_scores_values(get_scorer(scoring), scoring, np.array([0.5, 2.0, -3.0]))
+
+
+def test_whole_numbers_may_be_labels():
+    check_scores_values(get_scorer("accuracy"), "accuracy", np.array([1.0, 2.0, 2.0]))
 
 
 def test_stacking_at_the_end_of_a_pipeline_has_nothing_out_of_fold():

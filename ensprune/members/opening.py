@@ -74,6 +74,11 @@ def foretold(unfitted: Any) -> Combination | None:
     -------
     Combination or None
         None where only the fit shows it, as in a search over the ensemble's parameters.
+
+    Raises
+    ------
+    TypeError
+        If it will have no members to drop.
     """
     adapter = adapter_of(unfitted)
     return None if adapter is None else adapter.foretell(_last(unfitted))

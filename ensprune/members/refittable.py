@@ -127,7 +127,10 @@ def check_leaves(unfitted: Any) -> None:
         As :func:`open_leaves`, where that can be told.
     """
     last, adapter, known = last_step(unfitted)[1], adapter_of(unfitted), foretold(unfitted)
-    if adapter is not None and known is not None and not issubclass(adapter, HasLeaves):
+    if adapter is None or known is None:
+        return
+    # Bagging is of any estimators, of which trees alone carry weights.
+    if not issubclass(adapter, HasLeaves) or not known.carries_weights:
         raise TypeError(_leafless(last, known.kind))
 
 

@@ -31,6 +31,7 @@ from .xgboost_model import (
     encodes,
     first_rounds,
     leaf_booster,
+    linear_model,
     load,
     read_layout,
     read_model,
@@ -89,6 +90,8 @@ class XGBoostMembers(Members, HasLeaves):
     def foretell(cls, unfitted: Any) -> Combination | None:
         if not isinstance(unfitted, xgboost.XGBClassifier | xgboost.XGBRegressor):
             return None
+        if unfitted.get_params().get("booster") == "gblinear":
+            raise linear_model()
         classifies = isinstance(unfitted, xgboost.XGBClassifier)
         if isinstance(unfitted, xgboost.XGBRFClassifier | xgboost.XGBRFRegressor):
             return Combination("mean", classifies)

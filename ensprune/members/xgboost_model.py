@@ -94,10 +94,7 @@ def read_layout(booster: xgboost.Booster) -> Layout:
         raise NotFittedError("this Booster is not fitted; train it first") from error
     ensemble = learner["gradient_booster"]
     if ensemble["name"] == "gblinear":
-        raise TypeError(
-            "booster='gblinear' is a linear model: it has no members to drop; train with "
-            "booster='gbtree'"
-        )
+        raise linear_model()
     if n_rounds == 0:
         raise NotFittedError("this Booster has no rounds; train it first")
     shape = learner["learner_model_param"]
@@ -130,6 +127,14 @@ def read_layout(booster: xgboost.Booster) -> Layout:
 
 
 _SEVERAL_LEVELS = ("reg:quantileerror", "reg:expectileerror")
+
+
+def linear_model() -> TypeError:
+    """What to say of a booster without trees."""
+    return TypeError(
+        "booster='gblinear' is a linear model: it has no members to drop; train with "
+        "booster='gbtree'"
+    )
 
 
 def read_model(booster: xgboost.Booster) -> dict[str, Any]:

@@ -151,13 +151,9 @@ def make_rules(problem: Problem, must_keep: Any, must_drop: Any, at_most: Any) -
         If an index is out of range or rules contradict each other; names the parameters.
     """
     n = problem.n_members
-    keep = _mask(must_keep, n, "must_keep")
-    drop = _mask(must_drop, n, "must_drop")
-    both = np.flatnonzero(keep & drop)
-    if len(both):
-        raise ValueError(f"must_keep and must_drop both name member {both[0]}")
+    keep, drop, groups = named_members(must_keep, must_drop, at_most, n)
     costs = np.asarray(problem.costs, dtype=np.float64)
-    rules = Rules(costs, float(problem.budget), keep, drop, _groups(at_most, n))
+    rules = Rules(costs, float(problem.budget), keep, drop, groups)
     spent = costs[keep].sum()
     if rules.counts and keep.sum() * costs[0] > rules.slack_budget:
         size = problem.budget / costs[0]
@@ -181,6 +177,24 @@ def make_rules(problem: Problem, must_keep: Any, must_drop: Any, at_most: Any) -
             )
         raise ValueError("at_most leaves no member to choose; give larger numbers")
     return rules
+
+
+def named_members(
+    must_keep: Any, must_drop: Any, at_most: Any, n: int
+) -> tuple[np.ndarray, np.ndarray, tuple[tuple[np.ndarray, int], ...]]:
+    """The members that rules name, as masks, and the groups with how many of each may be kept.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range, or a member is to be kept and dropped.
+    """
+    keep = _mask(must_keep, n, "must_keep")
+    drop = _mask(must_drop, n, "must_drop")
+    both = np.flatnonzero(keep & drop)
+    if len(both):
+        raise ValueError(f"must_keep and must_drop both name member {both[0]}")
+    return keep, drop, _groups(at_most, n)
 
 
 def _mask(members: Any, n: int, name: str) -> np.ndarray:

@@ -212,7 +212,7 @@ class XGBoostMembers(Members, HasLeaves):
         kept = self._kept
         if kept is None or kept[0] != (count, chosen):
             if chosen is None:
-                pieces = pieces_of(self._booster, self._layout, count)
+                pieces = pieces_of(self._booster, self._layout, count, threads)
             else:
                 model = leaf_booster(*self._cut(np.asarray(chosen, dtype=np.intp), None))
                 pieces = [Piece(slice(None), model)]
@@ -388,7 +388,7 @@ class XGBoostMembers(Members, HasLeaves):
         # there, small enough for float32.
         counts = [len(tree.leaves) for tree in self._nodes]
         model = with_leaf_values(self._model, [np.arange(count) for count in counts])
-        numbered = XGBoostMembers(load(model, self._layout.runtime))._pieces(None, 1)[0].booster
+        numbered = leaf_booster(model, self._layout)
         X, n_samples = self._rows(X)
         result: np.ndarray = np.empty((n_samples, len(counts)), dtype=np.int32)
         for rows in gen_batches(n_samples, ROWS) if n_samples else ():

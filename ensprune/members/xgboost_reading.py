@@ -26,6 +26,7 @@ _LEAST = 128  # rows worth a call of their own
 # Trees of a piece, at least: for each of the pieces, all features of a row are read once more.
 _TREES = 100
 _TREES_PER_FEATURE = 10
+_CACHED = 256  # trees that stay in cache from one block of rows to the next, roughly
 
 
 class Piece(NamedTuple):
@@ -38,15 +39,17 @@ class Piece(NamedTuple):
 def n_pieces(layout: Layout, n_features: int, threads: int) -> int:
     """In how many pieces to read a model: one for each of the threads where that is worth it.
 
-    Threads that read trees of their own have these in cache, and write to memory of their own.
+    Threads that read trees of their own have these in cache, and write to memory of their own. A
+    single thread reads as many trees at once as stay in cache; several gain nothing by that.
     """
     if layout.is_forest:  # parallel trees of one round cannot be sliced
         return 1
     least = max(_TREES, _TREES_PER_FEATURE * n_features)
-    return max(1, min(threads, layout.n_rounds, layout.n_trees // least))
+    wanted = threads if threads > 1 else round(layout.n_trees / _CACHED)
+    return max(1, min(wanted, layout.n_rounds, layout.n_trees // least))
 
 
-def pieces_of(booster: xgboost.Booster, layout: Layout, count: int) -> list[Piece]:
+def pieces_of(booster: xgboost.Booster, layout: Layout, count: int, threads: int) -> list[Piece]:
     """All members in so many pieces."""
     if count == 1:
         return [Piece(slice(None), leaf_booster(booster, layout))]
@@ -59,7 +62,7 @@ def pieces_of(booster: xgboost.Booster, layout: Layout, count: int) -> list[Piec
         own = replace(layout, n_rounds=rounds[i].stop - rounds[i].start)
         built[i] = Piece(rounds[i], leaf_booster(parts[i], own))
 
-    side_by_side(build, [[i] for i in range(count)], count)
+    side_by_side(build, [[i] for i in range(count)], min(threads, count))
     return [built[i] for i in range(count)]
 
 

@@ -10,7 +10,7 @@ import pytest
 import xgboost
 
 from ensprune.members import open_members, xgboost_reading
-from ensprune.members.xgboost_model import read_layout
+from ensprune.members.xgboost_model import Layout, read_layout
 from ensprune.members.xgboost_reading import n_pieces
 
 RNG = np.random.default_rng(0)
@@ -86,6 +86,22 @@ def test_a_thread_of_its_own_is_for_many_trees_of_few_columns():
     layout = read_layout(model.get_booster())  # 240 trees
     assert [n_pieces(layout, 4, threads) for threads in (1, 2, 3)] == [1, 2, 2]
     assert [n_pieces(layout, n_features, 2) for n_features in (12, 13)] == [2, 1]
+
+
+def test_a_piece_fits_in_cache():
+    layout = Layout(400, 3, 1, "multi:softprob", {})  # 1,200 trees
+    assert [n_pieces(layout, 4, threads) for threads in (1, 2, 3, 20)] == [5, 2, 3, 12]
+    assert n_pieces(layout, 60, 1) == 2
+
+
+def test_more_pieces_than_threads(model, eager, monkeypatch):
+    wanted, ids = open_members(model).outputs(X, n_jobs=1), open_members(model).leaf_ids(X)
+    monkeypatch.setattr(xgboost_reading, "_CACHED", 4)
+    members = open_members(model)
+    np.testing.assert_array_equal(members.outputs(X, n_jobs=1), wanted)
+    np.testing.assert_array_equal(members.leaf_ids(X), ids)
+    is_forest = read_layout(model.get_booster()).is_forest
+    assert (len(members._pieces(None, 1)) > 1) is not is_forest
 
 
 def test_an_early_end_is_read_in_pieces(eager):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -253,6 +253,26 @@ def test_logarithms_of_negative_values_are_refused():
 
 def test_whole_numbers_may_be_labels():
     check_scores_values(get_scorer("accuracy"), "accuracy", np.array([1.0, 2.0, 2.0]))
+
+
+def test_bagging_of_what_turns_out_to_be_a_tree_carries_weights():
+    class Wrapped(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.inside_ = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y)
+            self.classes_, self.n_outputs_ = self.inside_.classes_, 1
+            self.tree_ = self.inside_.tree_
+            return self
+
+        def predict_proba(self, X):
+            return self.inside_.predict_proba(X)
+
+        def predict(self, X):
+            return self.inside_.predict(X)
+
+    X, y = data("binary")
+    bagging = BaggingClassifier(Wrapped(), n_estimators=4, random_state=0)
+    assert foretold(bagging) is None
+    assert open_members(clone(bagging).fit(X, y)).carries_weights
 
 
 def test_stacking_at_the_end_of_a_pipeline_has_nothing_out_of_fold():

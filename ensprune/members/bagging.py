@@ -60,7 +60,10 @@ class BaggingMembers(AverageMembers, HasLeaves):
         base = unfitted.estimator
         trees = base is None or isinstance(base, BaseDecisionTree)
         known = super().foretell(unfitted)
-        return None if known is None else replace(known, carries_weights=trees)
+        # What others call an estimator may turn out to be such a tree inside.
+        if known is None or not (trees or type(base).__module__.startswith("sklearn.")):
+            return None
+        return replace(known, carries_weights=trees)
 
     def outputs(
         self,

@@ -113,12 +113,12 @@ def samples_of(array: np.ndarray, block: slice, dtype: Any = None) -> np.ndarray
 
     Parameters
     ----------
-    array : ndarray of shape (n_members, n_outputs, n_samples)
+    array : ndarray of shape (n_members, ..., n_samples)
     block : slice
     dtype : dtype, default=None
         A copy of this dtype, wherever the array lives.
     """
-    part = array[:, :, block]
+    part = array[..., block]
     if _mapping(array) is None:
         return part if dtype is None else part.astype(dtype)
     copy = np.empty(part.shape, part.dtype if dtype is None else dtype)

@@ -45,6 +45,7 @@ def test_a_block_of_samples_is_a_view_of_memory_and_a_copy_of_a_file():
     copy = samples_of(filed, block)
     assert not is_on_disk(copy)
     np.testing.assert_array_equal(copy, values[:, :, block])
+    np.testing.assert_array_equal(samples_of(filed[:, 1], block), values[:, 1, block])
     for array in (values, filed):
         mine = samples_of(array, block, np.float64)
         assert mine.dtype == np.float64

@@ -199,7 +199,7 @@ def distances(problem: Problem) -> np.ndarray:
     shared, differ = np.zeros((2, n_members, n_members))
     for block in ballots.sample_blocks():
         speaks = ballots.speaks[:, block].astype(np.float64)
-        weight, said = ballots.weight[block], ballots.predictions[:, block]
+        weight, said = ballots.weight[block], samples_of(ballots.predictions, block)
         both = (speaks * weight) @ speaks.T
         shared += both
         if ballots.n_classes:
@@ -212,7 +212,6 @@ def distances(problem: Problem) -> np.ndarray:
             values = (said - said.mean(axis=0)) * speaks
             squares = (values**2 * weight) @ speaks.T
             differ += squares + squares.T - 2 * (values * weight) @ values.T
-        release(ballots.predictions)
     differ = np.divide(differ, shared, out=np.zeros_like(differ), where=shared > 0)
     np.fill_diagonal(differ, 0.0)
     return np.maximum(0.5 * (differ + differ.T), 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...storage import release
+from ...storage import samples_of
 from .ballots import Ballots
 from .criterion import Criterion, register_criterion
 
@@ -32,11 +32,11 @@ def pairwise_agreement(ballots: Ballots) -> tuple[np.ndarray, np.ndarray]:
         speaks = ballots.speaks[:, block].astype(np.float64)
         weighted = speaks * ballots.weight[block]
         shared += weighted @ speaks.T
+        votes = samples_of(ballots.predictions, block)
         for label in range(n_classes):
-            voted = ballots.predictions[:, block] == label
+            voted = votes == label
             observed += (voted * weighted) @ (voted * speaks).T
             said[label] += (voted * weighted) @ speaks.T
-        release(ballots.predictions)
     scale = np.divide(1.0, shared, out=np.full_like(shared, np.nan), where=shared > 0)
     chance = np.zeros((n_members, n_members))
     for share in said * scale:

@@ -63,8 +63,8 @@ class Judging:
     scorer_of : callable
         ``scorer_of(members)`` gives the metric.
     check_labels : callable
-        ``check_labels(y, known)`` says whether the metric can score these labels, of all those that
-        the ensemble will know.
+        ``check_labels(y, known)`` says whether the metric can score these labels or values, of all
+        those that the ensemble will know; None is these.
     progress : Progress
         Hears what happens.
     """
@@ -79,7 +79,7 @@ class Judging:
     refines: bool
     params_for_fit: Callable[[Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
-    check_labels: Callable[[np.ndarray, np.ndarray], None]
+    check_labels: Callable[[np.ndarray, np.ndarray | None], None]
     progress: Progress
     _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
 
@@ -149,6 +149,7 @@ class Judging:
             raise self._none_left_out(self.estimator)
         if share == "oob" or (share == "auto" and leaves_out):
             self._check_enough(rows[1])
+            self.check_labels(rows[1], None)
             members = self._open(rows, fit_params)
             judges = self._unseen(members, rows)
             if share == "oob" or judges is not None:

@@ -31,6 +31,7 @@ from xgboost import XGBClassifier, XGBRegressor, XGBRFRegressor
 
 from ensprune import EnsemblePruner
 from ensprune.combiner import LinearCombiner
+from ensprune.holdout import hold_out
 from ensprune.members import Members, open_members
 from ensprune.members.opening import foretold
 from ensprune.scoring import check_scores_values
@@ -48,6 +49,7 @@ from .families import FAMILIES, data, fitted
 
 LEARNERS = [("tree", DecisionTreeClassifier(max_depth=3)), ("bayes", GaussianNB())]
 EXACT = RandomForestClassifier(8, random_state=0)
+EXACT_NUMBERS = RandomForestRegressor(8, random_state=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
@@ -253,6 +255,21 @@ def test_logarithms_of_negative_values_are_refused():
 
 def test_whole_numbers_may_be_labels():
     check_scores_values(get_scorer("accuracy"), "accuracy", np.array([1.0, 2.0, 2.0]))
+
+
+def test_values_that_judge_nobody_may_be_any():
+    X, y = data("regression")
+    y = np.abs(y) + 0.5
+    asked = {"target_size": 2, "scoring": "neg_mean_gamma_deviance", "random_state": 0}
+    forest = RandomForestRegressor(4, bootstrap=False, random_state=0)
+    trained, judging = (rows[0] for rows in hold_out(y, 0.25, False, 0))
+    with_zero = {row: np.where(np.arange(len(y)) == row, 0.0, y) for row in (trained, judging)}
+    assert EnsemblePruner(forest, **asked).fit(X, with_zero[trained]).n_members_ == 2
+    for estimator, row in ((forest, judging), (EXACT_NUMBERS, trained)):  # held out, out of bag
+        with pytest.raises(ValueError, match="cannot score these values"):
+            EnsemblePruner(unfit(estimator), **asked).fit(X, with_zero[row])
+    pruner = EnsemblePruner(forest, **asked)
+    assert pruner.fit(X, with_zero[trained], X_val=X[:50], y_val=y[:50]).n_members_ == 2
 
 
 def test_bagging_of_what_turns_out_to_be_a_tree_carries_weights():

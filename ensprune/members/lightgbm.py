@@ -20,7 +20,7 @@ from ..combiner import Combiner, Indices
 from ..link import Exp, Identity, Link, Logistic, LogisticValue, Softmax
 from ..trees import Tree, TreeCut
 from ..trees.leafwise import cut_leafwise, read_leafwise
-from .base import Members
+from .base import Members, as_positions
 from .copying import shallow_copy
 from .engines import combiner_of_rounds, sliceable
 from .leaves import Leaves, TreeNodes, gather, positions
@@ -181,7 +181,7 @@ class LightGBMMembers(Members, HasLeaves):
         -------
         ndarray of shape (n_members, n_outputs, n_samples), C-contiguous
         """
-        chosen = np.arange(self.n_members) if indices is None else np.asarray(indices, np.intp)
+        chosen = np.arange(self.n_members) if indices is None else as_positions(indices)
         per_member = self._model.n_outputs
         booster = self._leaf_booster(indices)
         offset = np.zeros((len(chosen), per_member))

@@ -464,3 +464,10 @@ def test_names_that_n_estimators_was_given_under():
     small = open_members(model).subset([3, 4])
     assert clone(small).get_params()["n_estimators"] == 2
     assert model.get_params()["n_estimators"] == 9
+
+
+def test_no_members_are_refused():
+    X = rows()
+    members = open_members(lgb.LGBMClassifier(**SMALL).fit(X, targets("binary", X)))
+    with pytest.raises(ValueError, match="indices must be a non-empty flat sequence of int, got"):
+        members.outputs(X, indices=[])

@@ -129,9 +129,12 @@ def test_boosting_takes_steps():
 
 @needs_callbacks
 def test_callbacks_are_torn_down_after_an_error():
+    def broken(estimator, X, y):
+        raise ValueError("broken metric")  # nobody can tell that before the fit
+
     recorder = Recorder()
-    pruner = EnsemblePruner(FOREST, 3, cost=[1.0, 2.0]).set_callbacks(recorder)
-    with pytest.raises(ValueError, match="cost"):
+    pruner = EnsemblePruner(FOREST, 3, scoring=broken).set_callbacks(recorder)
+    with pytest.raises(ValueError, match="broken metric"):
         pruner.fit(*IRIS)
     assert recorder.events[-1] == "teardown"
     assert "fit" not in recorder.ended

@@ -133,7 +133,8 @@ def test_callbacks_are_torn_down_after_an_error():
         raise ValueError("broken metric")  # nobody can tell that before the fit
 
     recorder = Recorder()
-    pruner = EnsemblePruner(FOREST, 3, scoring=broken).set_callbacks(recorder)
+    pruner = EnsemblePruner(FOREST, 3, scoring=broken, validation=0.25)
+    pruner.set_callbacks(recorder)
     with pytest.raises(ValueError, match="broken metric"):
         pruner.fit(*IRIS)
     assert recorder.events[-1] == "teardown"

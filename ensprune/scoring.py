@@ -118,9 +118,8 @@ def check_scores_labels(
     classes = labels if known is None else np.unique(known)
     if not np.isin(labels, classes).all():  # said elsewhere
         classes = labels
-    metric: Any = getattr(scorer, "_score_func", None)
-    of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
-    if not isinstance(scorer, _Scorer) or not of_scikit_learn:
+    metric = _scikit_learns_metric(scorer)
+    if metric is None:
         return
     if len(labels) == 1 and metric is roc_auc_score:
         raise ValueError(
@@ -172,9 +171,7 @@ def check_scores_values(scorer: Any, scoring: Any, y: np.ndarray) -> None:
     ValueError
         If it does not, such as one of classes, or of logarithms for values below zero.
     """
-    metric: Any = getattr(scorer, "_score_func", None)
-    of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
-    if not isinstance(scorer, _Scorer) or not of_scikit_learn:
+    if _scikit_learns_metric(scorer) is None:
         return
     y = np.asarray(y)
     if y.dtype.kind != "f" or len(y) < 2 or (y == np.floor(y)).all():
@@ -192,3 +189,10 @@ def check_scores_values(scorer: Any, scoring: Any, y: np.ndarray) -> None:
             f"scoring={scoring!r} cannot score these values: {reason}; give a metric of numbers such "
             "as these"
         ) from error
+
+
+def _scikit_learns_metric(scorer: Any) -> Any:
+    """The metric that a scorer of scikit-learn calls; None for any other callable or metric."""
+    metric: Any = getattr(scorer, "_score_func", None)
+    of_scikit_learn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics.")
+    return metric if isinstance(scorer, _Scorer) and of_scikit_learn else None

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xgboost
 from joblib import effective_n_jobs
-from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted
 
 from ..combination import Combination
 from ..combiner import Combiner, Indices
@@ -19,12 +19,11 @@ from ..trees import Tree, TreeCut
 from ..trees.gradient import cut_gradient, read_gradient
 from .base import Members, as_positions
 from .copying import shallow_copy
-from .engines import combiner_of_rounds, sliceable
+from .engines import combiner_of_rounds
 from .leaves import Leaves, TreeNodes, gather
 from .opening import open_members
 from .refittable import HasLeaves, refuse_constraints
 from .xgboost_link import link_of, missing_row, refuse_other_losses
-from .xgboost_margins import as_dense, can_read, margins
 from .xgboost_model import (
     Layout,
     cut,
@@ -42,6 +41,7 @@ from .xgboost_model import (
     with_leaf_values,
 )
 from .xgboost_reading import ROWS, Piece, n_pieces, pieces_of, read_pieces
+from .xgboost_rows import GivenRows
 from .xgboost_shallow import (
     Reader,
     SmallTrees,
@@ -82,7 +82,7 @@ class XGBoostMembers(Members, HasLeaves):
         self._raw = raw
         self._booster: xgboost.Booster = booster
         self._layout: Layout = layout
-        self._missing = np.nan if raw else estimator.missing
+        self._given = GivenRows(estimator, booster, layout.runtime["device"])
         self._kept: tuple[Any, list[Piece]] | None = None
         self._link = link_of(estimator, booster, layout)
 
@@ -166,17 +166,17 @@ class XGBoostMembers(Members, HasLeaves):
         layout = self._layout
         threads = layout.runtime["nthread"] if n_jobs is None else n_jobs
         threads = effective_n_jobs(threads or -1)
-        rows, n_samples = self._rows(X)
+        rows, n_samples = self._given.checked(X)
         n_members = self.n_members if indices is None else len(indices)
         shape = (n_members, layout.n_outputs, n_samples)
         if pays(n_samples, threads) and compares(rows, self._booster):
             reader = self._reader if indices is None else self._reader_of(indices)
             if reader is not None:
-                return read_small(reader, rows, self._missing, shape, dtype, threads)
+                return read_small(reader, rows, self._given.missing, shape, dtype, threads)
         return read_pieces(
             self._pieces(indices, threads),
             layout,
-            lambda booster, some: self._margin(booster, rows, some),
+            lambda booster, some: self._given.margin(booster, rows, some),
             shape,
             dtype,
             threads,
@@ -219,69 +219,6 @@ class XGBoostMembers(Members, HasLeaves):
             self._kept = kept = (count, chosen), pieces
         return kept[1]  # another thread may have asked for others in the meantime
 
-    def _rows(self, X: Any) -> tuple[Any, int]:
-        """Rows in a form that can be sliced, where there is one, and their number."""
-        if isinstance(X, xgboost.DMatrix):
-            if not self._raw:
-                raise TypeError(
-                    f"{type(self.estimator).__name__} predicts on arrays and DataFrames; give "
-                    "those, or its get_booster()"
-                )
-            if X.get_base_margin().size:
-                raise ValueError(
-                    "the DMatrix has a base_margin, which takes the place of the intercept in "
-                    "every prediction; give one without"
-                )
-            self._check_columns(X.num_col(), X.num_col() > self._booster.num_features())
-            return X, X.num_row()
-        X = sliceable(X)
-        if isinstance(X, np.ndarray) and not X.flags.aligned:
-            X = X.copy()  # from a message or a file; XGBoost refuses it
-        shape: tuple[int, ...] = getattr(X, "shape", ())
-        if len(shape) == 2:
-            self._check_columns(shape[1], shape[1] != self._booster.num_features())
-        return X, _num_samples(X)
-
-    def _check_columns(self, given: int, refused: bool) -> None:
-        # XGBoost writes past the end of its buffers when it looks for the leaves of wider rows.
-        if refused:
-            raise ValueError(
-                f"X has {given} features, but {type(self.estimator).__name__} is expecting "
-                f"{self._booster.num_features()} features as input"
-            )
-
-    def _margin(self, booster: xgboost.Booster, X: Any, rows: slice) -> np.ndarray:
-        """Margins of some rows, shape (n_rows, n_outputs of the booster).
-
-        They may be XGBoost's memory: use them before this thread predicts again.
-        """
-        if isinstance(X, xgboost.DMatrix):
-            if rows.stop - rows.start < X.num_row():
-                X = X.slice(np.arange(rows.start, rows.stop))
-            return booster.predict(X, output_margin=True, strict_shape=True)
-        # scikit-learn's way of slicing costs the time of some 80 rows
-        X = X[rows] if isinstance(X, np.ndarray) else as_dense(_safe_indexing(X, rows), booster)
-        if can_read(X, booster, self._layout.runtime["device"]):
-            return margins(booster, X, self._missing)
-        try:
-            return booster.inplace_predict(
-                X, predict_type="margin", missing=self._missing, strict_shape=True
-            )
-        except TypeError:  # read through a DMatrix only, as the estimators' own predict does
-            return booster.predict(self._matrix(X), output_margin=True, strict_shape=True)
-
-    def _matrix(self, X: Any) -> xgboost.DMatrix:
-        """Rows as the estimators' own predict reads them where it cannot in place."""
-        read_as = (
-            {"enable_categorical": True}
-            if self._raw
-            else {
-                "enable_categorical": self.estimator.enable_categorical,
-                "feature_types": self.estimator.feature_types,
-            }
-        )
-        return xgboost.DMatrix(X, missing=self._missing, **read_as)
-
     @cached_property
     def _model(self) -> dict[str, Any]:
         return read_model(self._booster)
@@ -304,9 +241,8 @@ class XGBoostMembers(Members, HasLeaves):
         ]
 
     def reached_nodes(self, X: Any) -> np.ndarray:
-        X, n_samples = self._rows(X)
-        rows = X if isinstance(X, xgboost.DMatrix) else self._matrix(X)
-        found = self._booster.predict(rows, pred_leaf=True, strict_shape=True)
+        rows, n_samples = self._given.checked(X)
+        found = self._booster.predict(self._given.matrix(rows), pred_leaf=True, strict_shape=True)
         return found.reshape(n_samples, -1).T.astype(np.intp)
 
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
@@ -389,10 +325,10 @@ class XGBoostMembers(Members, HasLeaves):
         counts = [len(tree.leaves) for tree in self._nodes]
         model = with_leaf_values(self._model, [np.arange(count) for count in counts])
         numbered = leaf_booster(model, self._layout)
-        X, n_samples = self._rows(X)
+        X, n_samples = self._given.checked(X)
         result: np.ndarray = np.empty((n_samples, len(counts)), dtype=np.int32)
         for rows in gen_batches(n_samples, ROWS) if n_samples else ():
-            result[rows] = np.rint(self._margin(numbered, X, rows))
+            result[rows] = np.rint(self._given.margin(numbered, X, rows))
         first = np.cumsum([0, *counts[:-1]])
         return result + first.astype(np.int32)
 

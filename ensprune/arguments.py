@@ -82,6 +82,14 @@ def labels_or_values(y: Any, name: str) -> np.ndarray:
     assert_all_finite(y, input_name=name)
     if y.dtype == object and pd.isna(y).any():
         raise ValueError(f"Input {name} contains None or NaN; give every row a label or value")
+    if y.dtype == object:
+        try:
+            np.unique(y)
+        except TypeError as error:
+            kinds = ", ".join(sorted({type(label).__name__ for label in y}))
+            raise ValueError(
+                f"{name} mixes labels of types that have no order ({kinds}); make all of one type"
+            ) from error
     return y
 
 

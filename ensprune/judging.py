@@ -24,6 +24,7 @@ from .members.cross_fitting import clone_to_fit, cross_fits
 from .members.opening import adapter_of, open_members
 from .members.sampling import bootstraps, little_said, scarcely_unseen
 from .members.steps import last_step
+from .objectives.base import class_positions
 from .out_of_fold import OutOfFold
 from .progress import Progress
 from .validation import Validation
@@ -65,6 +66,8 @@ class Judging:
     check_labels : callable
         ``check_labels(y, known)`` says whether the metric can score these labels or values, of all
         those that the ensemble will know; None is these.
+    selector : object
+        The search, which may not be able to do with rows out of bag.
     progress : Progress
         Hears what happens.
     """
@@ -80,6 +83,7 @@ class Judging:
     params_for_fit: Callable[[Any, dict[str, Any]], dict[str, Any]]
     scorer_of: Callable[[Members], Any]
     check_labels: Callable[[np.ndarray, np.ndarray | None], None]
+    selector: Any
     progress: Progress
     _fitted_on: tuple[Rows, dict[str, Any]] | None = field(init=False, default=None)
 
@@ -144,7 +148,11 @@ class Judging:
                 "give validation='auto' or a float"
             )
         crosses = crosses and not fit_params
-        leaves_out = bootstraps(self.estimator) or crosses
+        leaves_out = crosses
+        if bootstraps(self.estimator):
+            if share == "oob":
+                self._check_works_out_of_bag()
+            leaves_out = self._works_out_of_bag
         if share == "oob" and not leaves_out and self._shows_all_rows():
             raise self._none_left_out(self.estimator)
         if share == "oob" or (share == "auto" and leaves_out):
@@ -193,13 +201,7 @@ class Judging:
         declared = hasattr(ensemble, "get_params") and ensemble.get_params().get("class_names")
         if declared or get_tags(self.estimator).estimator_type != "classifier":
             return
-        known = np.unique(training[1])
-        unknown = np.setdiff1d(judged[1], known)
-        if len(unknown):
-            raise ValueError(
-                f"y_val has labels that y has not: {', '.join(map(repr, unknown[:5].tolist()))}; "
-                f"the ensemble was not trained on them, it knows {known[:10].tolist()}"
-            )
+        class_positions(judged[1], np.unique(training[1]), "y_val")
 
     def _check_enough(self, judged: np.ndarray) -> None:
         """Whether there are rows enough for a certificate, before anything is fitted."""
@@ -231,6 +233,8 @@ class Judging:
         if known is not None:
             return self._judges(members, rows, out_of_fold=known)
         mask = members.out_of_bag(len(rows[1]))
+        if mask is not None:
+            self._check_works_out_of_bag()
         if mask is not None and isinstance(self.estimator, FrozenEstimator):
             members.check_trained_on(rows[0], mask)
         if mask is None or self._too_few_judge(members, mask, rows):
@@ -250,6 +254,18 @@ class Judging:
             raise ValueError(message)
         warnings.warn(message, UserWarning, stacklevel=2)
         return False
+
+    @property
+    def _works_out_of_bag(self) -> bool:
+        return getattr(self.selector, "works_out_of_bag", True)
+
+    def _check_works_out_of_bag(self) -> None:
+        if not self._works_out_of_bag:
+            raise ValueError(
+                f"validation='oob' lets each member speak for the rows it has not seen, and "
+                f"{self.selector!r} has no out-of-bag form; give validation='auto' or a float, or "
+                "another selector"
+            )
 
     @staticmethod
     def _none_left_out(ensemble: Any) -> ValueError:

@@ -34,6 +34,7 @@ from sklearn.utils.validation import check_is_fitted
 from .arguments import N_JOBS, RANDOM_STATE, labelled_rows, labels_or_values, values_of
 from .budget import CostLike, budget_of, check_cost, check_target_size, member_costs
 from .certificate import Auditor
+from .combination import Combination
 from .delegation import DelegatesToEnsemble, PredictsWithPruned
 from .judging import Judging, members_of
 from .members.base import Members
@@ -109,11 +110,11 @@ Selector, default="greedy"
           Voting and stacking models that end a pipeline are not cross-fitted.
         - float in (0, 1): this share of the rows is held out (stratified for classifiers) before
           the ensemble is fitted on the rest.
-        - ``"auto"``: ``"oob"`` where that can be, else 0.25. Bootstraps that leave rows of some
-          class to less than a tenth of the members count as none: scikit-learn 1.9 and later draw
-          by weights, so under ``class_weight="balanced"`` nearly all rows of a rare class are drawn
-          (``"oob"`` warns then, and certifies nothing). With a frozen ensemble all rows given are
-          validation rows.
+        - ``"auto"``: ``"oob"`` where that can be, and the ``selector`` can do with it, else 0.25.
+          Bootstraps that leave rows of some class to less than a tenth of the members count as none:
+          scikit-learn 1.9 and later draw by weights, so under ``class_weight="balanced"`` nearly all
+          rows of a rare class are drawn (``"oob"`` warns then, and certifies nothing). With a frozen
+          ensemble all rows given are validation rows.
     cost : {"members", "nodes", "bytes", "latency"} or array-like of shape (n_members,), \
 default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
@@ -389,6 +390,7 @@ default="members"
                 self._params_for_fit,
                 self._scorer,
                 self._check_scoring,
+                selector,
                 progress,
             )
             if X_val is not None:
@@ -454,20 +456,31 @@ default="members"
 
     def _check_foretold(self, selector: Selector) -> None:
         """What the parameters of an unfitted ensemble tell: can it be searched so, is it so large?"""
-        known = None
-        if not self.deep and not isinstance(self.estimator, FrozenEstimator):
-            known = foretold(self.estimator)
+        known = None if isinstance(self.estimator, FrozenEstimator) else foretold(self.estimator)
+        if self.deep:  # the members are others then
+            known = None
         if isinstance(selector, Selector):
             selector.check(known)
         if known is not None and known.exactly is not None and not isinstance(self.cost, str):
             check_cost(self.cost, known.exactly)
-        most, asked = None if known is None else known.n_members, self.target_size
         counted = isinstance(self.cost, str) and self.cost == "members"
-        if not counted or not isinstance(most, numbers.Integral):
+        if self.deep or not counted or isinstance(self.target_size, str):
             return
+        budget = self._foretold_budget(known)
+        if budget is not None and isinstance(selector, Selector):
+            selector.check_size(budget)
+
+    def _foretold_budget(self, known: Combination | None) -> float | None:
+        """How many members may be kept, where that shows before they are there; refuses too many."""
+        asked = self.target_size
+        most = None if known is None else known.n_members
+        if not isinstance(asked, numbers.Integral):
+            exactly = None if known is None else known.exactly
+            return exactly and self._budget(asked, np.ones(exactly), self.estimator)
         # There may be a billion where boosting stops early: as many as are asked for is enough to see.
-        if isinstance(asked, numbers.Integral) and asked > most > 0:
+        if isinstance(most, numbers.Integral) and asked > most > 0:
             self._budget(asked, np.ones(int(most)), self.estimator)
+        return float(asked)
 
     def _check_scoring(self, y: np.ndarray, known: np.ndarray | None = None) -> None:
         """Whether ``scoring`` can score labels, of all those known, and the ensemble's answers."""

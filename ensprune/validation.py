@@ -373,8 +373,18 @@ class Validation:
             return self._score(estimator, rows)
         return quick, self._standard_error(estimator, rows, losses)
 
+    @cached_property
+    def _answered(self) -> np.ndarray:
+        """The rows that the whole ensemble answers for: all of them, but out of bag."""
+        return (
+            np.arange(len(self.y)) if self.mask is None else np.flatnonzero(self.mask.any(axis=0))
+        )
+
     def score_on(self, estimator: Any, rows: np.ndarray) -> float:
-        """The metric on some of the rows, given the answers for exactly these; may be NaN."""
+        """The metric on some of the rows, given the answers for exactly these.
+
+        NaN where it fails on these but need not fail on all of them.
+        """
         if np.array_equal(rows, np.arange(len(self.y))):
             return call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
         weight = None if self.sample_weight is None else self.sample_weight[rows]
@@ -382,6 +392,8 @@ class Validation:
         try:
             return call_scorer(self.scorer, estimator, X, self.y[rows], weight)
         except ValueError:
+            if np.array_equal(rows, self._answered):
+                raise
             # Few members leave out few rows, which may lack a class the metric needs.
             return float("nan")
 

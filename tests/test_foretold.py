@@ -26,10 +26,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier, XGBRegressor, XGBRFRegressor
 
-from ensprune import EnsemblePruner
+from ensprune import EnsemblePruner, prune
 from ensprune.combiner import LinearCombiner
 from ensprune.holdout import hold_out
 from ensprune.members import Members, open_members
@@ -101,6 +102,7 @@ def unfit(estimator):
 
 
 VOTE = VotingClassifier(LEARNERS, voting="soft")
+SOFT = VotingClassifier([("bayes", GaussianNB()), ("lines", LinearSVC())], voting="soft")
 STACK = StackingClassifier(LEARNERS)
 BOOSTING = GradientBoostingClassifier()
 LEAVES_OUT = "validation='oob' needs an ensemble whose members leave rows out"
@@ -175,11 +177,40 @@ OF_LINES = BaggingClassifier(LogisticRegression())
             ValueError,
             r"at_most\[0\] has index 9",
         ),
+        # rules that cannot be kept
+        (
+            EXACT,
+            {"selector": ILPSelector(must_keep=[0, 1, 4]), "target_size": 2},
+            ValueError,
+            "must_keep has 3 members but target_size is 2",
+        ),
+        (
+            EXACT,
+            {"selector": ILPSelector(must_keep=[0, 1, 4]), "target_size": 0.25},
+            ValueError,
+            "must_keep has 3 members but target_size is 2",
+        ),
+        (
+            EXACT,
+            {"selector": ILPSelector(must_keep=[0, 1], at_most=[([0, 1, 2], 1)])},
+            ValueError,
+            "must_keep has 2 members of a group of which at_most allows 1",
+        ),
+        (EXACT, {"selector": ILPSelector(must_drop=range(8))}, ValueError, "names all 8 members"),
+        # a vote of probabilities that are not there
+        (SOFT, {}, TypeError, r"'lines' \(LinearSVC\) has no predict_proba"),
+        (SOFT, {"deep": True}, TypeError, r"'lines' \(LinearSVC\) has no predict_proba"),
         (OF_LINES, {"refine": "leaves"}, TypeError, "its members are not all trees"),
         (XGBClassifier(booster="gblinear"), {}, TypeError, "'gblinear' is a linear model"),
         # metrics of something else
         (RandomForestRegressor(), {"scoring": "accuracy"}, ValueError, "cannot score these values"),
         # rows that judge
+        (
+            EXACT,
+            {"selector": WeightSelector("log_loss"), "validation": "oob"},
+            ValueError,
+            r"WeightSelector\(loss='log_loss'\) has no out-of-bag form",
+        ),
         (BOOSTING, {"validation": "oob"}, ValueError, LEAVES_OUT),
         (
             RandomForestClassifier(bootstrap=False),
@@ -204,6 +235,26 @@ def test_it_is_refused_before_the_fit(estimator, options, error, told, piped):
         EnsemblePruner(estimator, **options).fit(X, y)
 
 
+def test_rows_are_held_out_for_a_search_that_has_no_form_out_of_bag():
+    X, y = data("multiclass")
+    asked = {"target_size": 3, "selector": WeightSelector("log_loss"), "random_state": 0}
+    held_out = [EnsemblePruner(EXACT, validation=v, **asked).fit(X, y) for v in ("auto", 0.25)]
+    np.testing.assert_array_equal(held_out[0].selected_, held_out[1].selected_)
+    whole = clone(EXACT).fit(X, y)
+    assert len(prune(whole, X, y, **asked)) == 3
+    with pytest.raises(ValueError, match=r"validation='oob' .* no out-of-bag form"):
+        prune(whole, X, y, validation="oob", **asked)
+
+
+def test_members_of_a_soft_vote_may_get_their_probabilities_in_the_fit():
+    X, y = data("binary")
+    vote = VotingClassifier([("bayes", GaussianNB()), ("stack", STACK)], voting="soft")
+    assert (
+        EnsemblePruner(vote, target_size=1, validation=0.3, random_state=0).fit(X, y).n_members_
+        == 1
+    )
+
+
 def test_a_limit_on_rounds_that_boosting_never_comes_near_is_no_array():
     X, y = data("binary")
     boosting = HistGradientBoostingClassifier(max_iter=10**9, early_stopping=True, random_state=0)
@@ -221,8 +272,11 @@ def test_rows_given_to_judge_are_like_those_trained_on(piped):
     if piped:
         estimator = make_pipeline(StandardScaler(), estimator)
     pruner = EnsemblePruner(estimator, scoring="roc_auc_ovr")
-    with pytest.raises(ValueError, match=r"y_val has labels that y has not: .*'rock'"):
+    with pytest.raises(ValueError, match=r"y_val has labels the ensemble .*: 'rock'; it"):
         pruner.fit(X, y, X_val=X[:3], y_val=[y[0], y[1], "rock"])
+    for labels in (["rock", 1, 2], np.array([0, 1, 2], dtype=object)):
+        with pytest.raises(ValueError, match=r"y_val (mixes labels of types|has labels the ens)"):
+            EnsemblePruner(estimator).fit(X, y, X_val=X[:3], y_val=np.array(labels, dtype=object))
     with pytest.raises(ValueError, match=r"scoring='roc_auc_ovr' cannot .*: all are"):
         pruner.fit(X, y, X_val=X[:3], y_val=[y[0]] * 3)
     if not piped:

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     IsolationForest,
     RandomForestClassifier,
@@ -279,3 +280,29 @@ def test_fast_forms_check_the_parameters_that_scikit_learn_checks(scorer):
 
 def test_a_scorer_of_numbers_asks_for_nothing_else():
     check_scores_labels(make_scorer(mean_squared_error), "mse", THREE)
+
+
+@pytest.mark.parametrize("options", [{}, {"target_size": "auto"}, {"target_size": "1se"}])
+def test_a_metric_that_always_fails_says_so_out_of_bag_too(options):
+    def broken(estimator, X, y):
+        raise ValueError("the metric is broken")
+
+    X, y = make_classification(200, random_state=0)
+    forest = RandomForestClassifier(4, random_state=0)  # some rows are in every bag
+    with pytest.raises(ValueError, match="the metric is broken"):
+        EnsemblePruner(forest, **{"target_size": 2, "scoring": broken} | options).fit(X, y)
+
+
+def test_a_metric_that_fails_where_few_members_speak_leaves_these_without_a_score():
+    def demanding(estimator, X, y):
+        if len(y) < 0.5 * n_rows:
+            raise ValueError("too few rows")
+        return estimator.score(X, y)
+
+    X, y = make_classification(200, random_state=0)
+    n_rows = len(y)
+    pruner = EnsemblePruner(RandomForestClassifier(8, random_state=0), 4, scoring=demanding)
+    scores = pruner.fit(X, y).path_.to_frame()["score"].to_numpy()
+    assert np.isnan(scores[0])
+    assert np.isfinite(scores[-1])
+    assert np.isfinite(pruner.score_full_)

@@ -61,6 +61,25 @@ def refilled_named(smaller: Any, estimators: list[Any]) -> Any:
     )
 
 
+def _check_probabilities(ensemble: Any) -> None:
+    """Whether the members of a soft vote, fitted or not, have the probabilities that it averages.
+
+    Raises
+    ------
+    TypeError
+        If one says labels only.
+    """
+    if getattr(ensemble, "voting", None) != "soft":
+        return
+    for name, member in named_members(ensemble):
+        # Who has no method at all may have more once it is fitted.
+        if hasattr(member, "predict") and not hasattr(member, "predict_proba"):
+            raise TypeError(
+                f"voting='soft' averages probabilities, and the member {name!r} "
+                f"({type(member).__name__}) has no predict_proba; give voting='hard' or other members"
+            )
+
+
 def _is_drop(member: Any) -> bool:
     return isinstance(member, str) and member == "drop"
 
@@ -74,6 +93,7 @@ class VotingMembers(Members):
         check_is_fitted(voting)
         if isinstance(getattr(voting, "le_", None), list):
             raise several_targets(voting)
+        _check_probabilities(voting)
         super().__init__(voting)
         self._known: OutOfFold | None = None
 
@@ -94,6 +114,7 @@ class VotingMembers(Members):
     def foretell(cls, unfitted: Any) -> Combination | None:
         if not is_classifier(unfitted):
             return Combination("mean", False, link=Identity)
+        _check_probabilities(unfitted)
         return Combination("mean", True, link=Votes if unfitted.voting == "hard" else Probability)
 
     @property

@@ -219,8 +219,15 @@ def refuse_mask(objective: Objective, given: Given) -> None:
         )
 
 
-def class_positions(y: Any, classes: np.ndarray) -> np.ndarray:
+def class_positions(y: Any, classes: np.ndarray, name: str = "y") -> np.ndarray:
     """Positions of labels in ``classes``, shape (n_samples,), dtype intp.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+    name : str, default="y"
+        What the labels are called, for messages.
 
     Raises
     ------
@@ -228,11 +235,15 @@ def class_positions(y: Any, classes: np.ndarray) -> np.ndarray:
         If ``y`` has labels that the ensemble was not trained on.
     """
     labels = np.asarray(y)
-    unknown = np.setdiff1d(labels, classes)
-    if len(unknown):
-        shown = ", ".join(repr(label) for label in unknown[:5].tolist())
+    if object in (labels.dtype, classes.dtype):
+        # Words and numbers have no order that a set difference could sort them by.
+        unknown = sorted(set(labels.tolist()).difference(classes.tolist()), key=str)
+    else:
+        unknown = np.setdiff1d(labels, classes).tolist()
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:5]))
         raise ValueError(
-            f"y has labels the ensemble was not trained on: {shown}; it knows "
+            f"{name} has labels the ensemble was not trained on: {shown}; it knows "
             f"{classes[:10].tolist()}"
         )
     order = np.argsort(classes, kind="stable")

@@ -208,6 +208,11 @@ class Selector(BaseEstimator, ABC):
     (``selector__exchanges`` in a grid).
     """
 
+    @property
+    def works_out_of_bag(self) -> bool:
+        """Whether it can search where each member speaks only for rows it has not seen."""
+        return True
+
     def check(self, combination: Combination | None) -> None:
         """Refuse options that cannot be, and ensembles that this search is not for.
 
@@ -222,6 +227,22 @@ class Selector(BaseEstimator, ABC):
         ------
         TypeError, ValueError
             That name the option, or the search and what it is for.
+        """
+
+    def check_size(self, most: float) -> None:
+        """Refuse options that ask for more members than there may be.
+
+        Asked before the ensemble is fitted, where a budget is a number of members.
+
+        Parameters
+        ----------
+        most : float
+            Members that may be kept.
+
+        Raises
+        ------
+        ValueError
+            That names the option.
         """
 
     @abstractmethod

@@ -33,7 +33,8 @@ class WeightSelector(Selector):
     loss : {"squared", "log_loss"}, default="squared"
         - ``"squared"``: squared error; the Brier score for classifiers. Everything follows from
           the Gram matrix of the members' residuals, whatever the number of samples.
-        - ``"log_loss"``: of averaged class probabilities; not out of bag.
+        - ``"log_loss"``: of averaged class probabilities; not out of bag, so that
+          ``validation="auto"`` holds rows out.
 
     Notes
     -----
@@ -69,7 +70,7 @@ class WeightSelector(Selector):
     def select(self, problem: Problem) -> PruningPath:
         begin = time.perf_counter()
         self.check(problem.combination)
-        if self.loss == "log_loss" and problem.mask is not None:
+        if problem.mask is not None and not self.works_out_of_bag:
             raise ValueError("loss='log_loss' has no out-of-bag form; give loss='squared'")
         fit: _Squared | _Likelihood = (
             _Squared(problem) if self.loss == "squared" else _Likelihood(problem)
@@ -100,6 +101,10 @@ class WeightSelector(Selector):
         status = "complete" if complete else "exhausted"
         result = SelectorResult(status, points[0].objective, elapsed)
         return PruningPath(tuple(reversed(points)), result)
+
+    @property
+    def works_out_of_bag(self) -> bool:
+        return self.loss != "log_loss"
 
     def check(self, combination: Combination | None) -> None:
         if self.loss not in ("squared", "log_loss"):

@@ -256,6 +256,35 @@ def test_error_ambiguity_of_probabilities_adds_up_to_the_brier_score():
     assert -values.mean() == pytest.approx(brier, rel=1e-5)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_error_ambiguity_by_its_definition_asks_a_member_twice(masked, monkeypatch):
+    rng = np.random.default_rng(1)
+    proba = rng.dirichlet(np.ones(4), size=(5, 40)).transpose(0, 2, 1).astype(np.float32)
+    y, weight = rng.integers(4, size=40), rng.random(40) + 0.1
+    speaks = rng.random((5, 40)) < 0.6 if masked else np.ones((5, 40), dtype=bool)
+    problem = voting(
+        rng.integers(4, size=(5, 40)),
+        y,
+        mask=speaks if masked else None,
+        sample_weight=weight,
+        classes=range(4),
+    )
+    asked = []
+    real = LinearCombiner.predict_proba
+    monkeypatch.setattr(
+        LinearCombiner, "predict_proba", lambda *given: asked.append(1) or real(*given)
+    )
+    problem = Problem(**{**vars(problem), "outputs": proba})
+    values = started("error_ambiguity", problem).values(everyone(problem))
+    assert len(asked) == 10
+    mean = (proba * speaks[:, None]).sum(axis=0) / np.maximum(speaks.sum(axis=0), 1)
+    errors = ((proba - np.eye(4)[y].T) ** 2).sum(axis=1)
+    distances = ((proba - mean) ** 2).sum(axis=1)
+    heard = speaks * weight
+    expected = -((errors - distances) * heard).sum(axis=1) / heard.sum(axis=1)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_kappa_is_scikit_learns(seed):
     rng = np.random.default_rng(seed)

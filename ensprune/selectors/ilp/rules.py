@@ -155,20 +155,13 @@ def make_rules(problem: Problem, must_keep: Any, must_drop: Any, at_most: Any) -
     costs = np.asarray(problem.costs, dtype=np.float64)
     rules = Rules(costs, float(problem.budget), keep, drop, groups)
     spent = costs[keep].sum()
-    if rules.counts and keep.sum() * costs[0] > rules.slack_budget:
-        size = problem.budget / costs[0]
-        raise ValueError(f"must_keep has {keep.sum()} members but target_size is {size:g}")
+    if rules.counts:
+        check_kept(must_keep, problem.budget / costs[0])
     if spent > rules.slack_budget:
         raise ValueError(
             f"must_keep has members that cost {spent:g} but target_size allows {problem.budget:g}"
         )
-    for group, k in rules.groups:
-        kept = int((keep & group).sum())
-        if kept > k:
-            raise ValueError(f"must_keep has {kept} members of a group of which at_most allows {k}")
     if not keep.any() and not rules.addable(keep).any():
-        if drop.all():
-            raise ValueError(f"must_drop names all {n} members; leave at least one")
         cheapest = costs[~drop].min()
         if cheapest > rules.slack_budget:
             raise ValueError(
@@ -187,14 +180,35 @@ def named_members(
     Raises
     ------
     ValueError
-        If an index is out of range, or a member is to be kept and dropped.
+        If an index is out of range, a member is to be kept and dropped, more of a group are to be
+        kept than may be, or all are to be dropped.
     """
     keep = _mask(must_keep, n, "must_keep")
     drop = _mask(must_drop, n, "must_drop")
     both = np.flatnonzero(keep & drop)
     if len(both):
         raise ValueError(f"must_keep and must_drop both name member {both[0]}")
-    return keep, drop, _groups(at_most, n)
+    if drop.all():
+        raise ValueError(f"must_drop names all {n} members; leave at least one")
+    groups = _groups(at_most, n)
+    for group, k in groups:
+        kept = int((keep & group).sum())
+        if kept > k:
+            raise ValueError(f"must_keep has {kept} members of a group of which at_most allows {k}")
+    return keep, drop, groups
+
+
+def check_kept(must_keep: Any, most: float) -> None:
+    """Whether so many members may be kept as are to be; a member named twice is one.
+
+    Raises
+    ------
+    ValueError
+        If they are too many.
+    """
+    n_kept = 0 if must_keep is None else len(np.unique(np.asarray(must_keep)))
+    if n_kept > most * (1 + 1e-9):
+        raise ValueError(f"must_keep has {n_kept} members but target_size is {most:g}")
 
 
 def _mask(members: Any, n: int, name: str) -> np.ndarray:

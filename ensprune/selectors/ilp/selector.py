@@ -23,7 +23,7 @@ from .formulation import Formulation, RecallFloors
 from .incumbent import Floors
 from .linear import AbsoluteErrorFormulation, AccuracyFormulation, MarginFormulation
 from .quadratic import PairwiseFormulation, SquaredErrorFormulation
-from .rules import Rules, make_rules, named_members
+from .rules import Rules, check_kept, make_rules, named_members
 from .run import ROUNDING, Outcome, Run
 from .solver import make_solver
 
@@ -265,6 +265,9 @@ class ILPSelector(Selector):
             raise ValueError("min_recall is for classifiers, this ensemble is a regressor")
         if combination.exactly is not None:
             named_members(self.must_keep, self.must_drop, self.at_most, combination.exactly)
+
+    def check_size(self, most: float) -> None:
+        check_kept(self.must_keep, most)
 
     def _check_options(self) -> None:
         if not isinstance(self.formulation, str) or self.formulation not in FORMULATIONS:

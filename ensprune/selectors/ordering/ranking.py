@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -118,39 +117,38 @@ class ErrorAmbiguity(_Ranking):
     for_regression: ClassVar[bool] = True
 
     def start(self, ballots: Ballots) -> None:
-        # 2 <o_t, mean - y> is what is left of the difference, up to what is the same for all.
-        total = np.zeros(ballots.n_members)
-        for label in range(max(ballots.n_classes, 1)):
-            mean = np.zeros(ballots.n_samples)
-            for some in ballots.blocks():
-                mean += self._opinions(ballots, label, some).sum(axis=0)
-                release(ballots.problem.outputs)
-            mean /= ballots.speakers
+        everyone = range(ballots.n_members)
+        mean = np.zeros((max(ballots.n_classes, 1), ballots.n_samples))
+        for member in everyone:
+            mean += self._opinion(ballots, member)
+        mean /= ballots.speakers
+        # |o - y|^2 - |o - m|^2 = 2 <o, m - y> + |y|^2 - |m|^2
+        level = np.zeros(ballots.n_samples)
+        for label, row in enumerate(mean):
             wanted = ballots.target == label if ballots.n_classes else ballots.target
-            slope = 2.0 * (mean - wanted)
-            level = (wanted - mean) * (wanted + mean)
-            opinions = partial(self._opinions, ballots, label)
-            total += ballots.by_member(opinions, ballots.weight * slope)
-            total += ballots.sums_of(ballots.speaks, ballots.weight * level)
-        # |o - y|^2 - |o - m|^2 = 2 o (m - y) + y^2 - m^2
+            level += (wanted - row) * (wanted + row)
+            row -= wanted
+        slope = mean
+        slope *= 2.0 * ballots.weight
+        total = ballots.sums_of(ballots.speaks, ballots.weight * level)
+        total += [np.vdot(self._opinion(ballots, member), slope) for member in everyone]
         self._values = -ballots.share(total)
 
     @staticmethod
-    def _opinions(ballots: Ballots, label: int, some: slice) -> np.ndarray:
-        """Values, or probabilities for a label, where members speak, (n_some, n_samples)."""
+    def _opinion(ballots: Ballots, member: int) -> np.ndarray:
+        """Values, or probabilities of each label, where a member speaks, (n_labels or 1, n_samples)."""
         problem = ballots.problem
         if not ballots.n_classes:
-            said = ballots.predictions[some]
+            said = ballots.predictions[member][None]
         elif not problem.combiner.has_proba:
-            said = ballots.predictions[some] == label
+            said = ballots.predictions[member] == np.arange(ballots.n_classes)[:, None]
         else:
-            members = range(*some.indices(ballots.n_members))
-            said = np.empty((len(members), ballots.n_samples))
-            for t, row in zip(members, said, strict=True):
-                alone = problem.combiner.take([t])
-                row[...] = alone.predict_proba(problem.outputs[t : t + 1])[:, label]
-                release(problem.outputs)
-        return said * ballots.speaks[some]
+            alone = problem.combiner.take([member])
+            said = alone.predict_proba(problem.outputs[member : member + 1]).T
+        said = said * ballots.speaks[member]
+        release(problem.outputs)
+        release(ballots.predictions)
+        return said
 
 
 register_criterion("individual", Individual)

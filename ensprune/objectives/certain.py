@@ -1,0 +1,84 @@
+"""Members that call the true class certain or impossible: what they add up to, by one product.
+
+A function of one sample's sum then takes two values for a member, one where it is right and one
+where it is not. Which function that is, the metrics say.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..storage import release, rows_at_once
+
+# Samples added up in the outputs' precision, before these sums are added up in double precision.
+_BLOCK = 1 << 11
+
+# Sums this near to the best, relative to themselves, are computed anew: far above the rounding.
+_DOUBT = 1e-6
+
+
+def are_certain(rows: np.ndarray) -> bool:
+    """Whether all values of ``rows`` (n_members, n_rows, n_samples) are zero or one."""
+    for row in rows:
+        certain = bool(((row == 0) | (row == 1)).all())
+        release(rows)
+        if not certain:
+            return False
+    return True
+
+
+def summed_gains(rows: np.ndarray, members: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """What each member gains, added up over the samples where its value is one.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_members, n_samples)
+        Zeros and ones, in memory or on disk.
+    members : ndarray of int
+    gains : ndarray of shape (n_samples,), dtype float64
+
+    Returns
+    -------
+    ndarray of shape (len(members),), dtype float64
+    """
+    sums = np.empty(len(members))
+    for position, member in enumerate(members):
+        sums[position] = rows[member].astype(np.float64) @ gains
+        release(rows)
+    return sums
+
+
+def summed_gains_near_best(
+    rows: np.ndarray, members: np.ndarray, gains: np.ndarray, rivals: np.ndarray
+) -> np.ndarray:
+    """The same from sums in the precision of the rows, but for those that may be the best.
+
+    These are as exact as in :func:`summed_gains`, so that who ties does tie.
+
+    Parameters
+    ----------
+    rows, members, gains
+        As there; members ascending.
+    rivals : ndarray of shape (len(members),), dtype bool
+        Members of whom the best is looked for.
+
+    Returns
+    -------
+    ndarray of shape (len(members),), dtype float64
+    """
+    first = members[0]
+    between = rows[first : members[-1] + 1]
+    # The largest becomes one, which adds up exactly: of many samples nobody may have been right yet.
+    top = float(np.abs(gains).max()) or 1.0
+    scaled = (gains / top).astype(rows.dtype)
+    sums = np.zeros(len(between))
+    for some in rows_at_once(between):
+        for start in range(0, len(gains), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            sums[some] += between[some, block] @ scaled[block]
+        release(rows)
+    sums = top * sums[members - first]
+    best = sums[rivals].max() if rivals.any() else sums.max()
+    near = np.flatnonzero(np.abs(sums - best) <= _DOUBT * np.abs(sums).max())
+    sums[near] = summed_gains(rows, members[near], gains)
+    return sums

@@ -194,27 +194,47 @@ class LinearCombiner(Combiner):
         -------
         ndarray of shape (n_outputs, n_samples), dtype float64
         """
-        # Added up member after member, in float64, boosting from its offset on: as the ensembles
-        # themselves do it, so that samples tie where they tie there.
         total: np.ndarray | None = None
         weights = repeat(None) if self.weights is None else self.weights
         for weight, output in zip(weights, chain.from_iterable(parts), strict=False):
             if total is None:
-                total = np.zeros(output.shape)
-                if not self.averages:
-                    total = self.shifted(total)
-            total += output if weight is None else weight * output.astype(np.float64, copy=False)
+                total = self.empty_sum(output.shape)
+            add_output(total, output, weight)
         assert total is not None
-        if self.averages:
-            norm = self.n_members if self.weights is None else self.weights.sum()
-            if norm == 0:
-                raise ValueError(
-                    "members whose weights add up to 0 have no average; give each member of a vote "
-                    "a weight above 0, or set those that do not count to 'drop'"
-                )
-            total /= norm
-            total = self.shifted(total)
-        return total
+        return self.raw_of_sum(total)
+
+    def empty_sum(self, shape: tuple[int, ...]) -> np.ndarray:
+        """What :func:`add_output` adds the first member to: boosting begins at its offset."""
+        total = np.zeros(shape)
+        return total if self.averages else self.shifted(total)
+
+    def raw_of_sum(self, total: np.ndarray, norm: np.ndarray | None = None) -> np.ndarray:
+        """The raw score, given the sum of all members.
+
+        Parameters
+        ----------
+        total : ndarray of shape (n_outputs, n_samples)
+        norm : ndarray of shape (n_samples,), default=None
+            Weight of the members that spoke for a sample; None is that of all.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_samples), dtype float64
+            NaN in samples for which no member spoke. Of what does not average, ``total`` itself.
+        """
+        if not self.averages:
+            if norm is not None:
+                raise TypeError("out-of-bag scores need an averaging combiner, this one sums")
+            return total
+        if norm is not None:
+            return self.shifted(total / np.where(norm == 0, np.nan, norm))
+        whole = self.n_members if self.weights is None else self.weights.sum()
+        if whole == 0:
+            raise ValueError(
+                "members whose weights add up to 0 have no average; give each member of a vote "
+                "a weight above 0, or set those that do not count to 'drop'"
+            )
+        return self.shifted(total / whole)
 
     def raw_out_of_bag(self, outputs: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """The raw score when a member speaks only where ``mask`` lets it.
@@ -231,13 +251,10 @@ class LinearCombiner(Combiner):
         """
         if not self.averages:
             raise TypeError("out-of-bag scores need an averaging combiner, this one sums")
-        total = np.zeros(outputs.shape[1:])
-        norm = np.zeros(outputs.shape[2])
+        total, norm = np.zeros(outputs.shape[1:]), np.zeros(outputs.shape[2])
         for weight, output, speaks in zip(self.member_weights, outputs, mask, strict=True):
-            np.add(total, weight * output, out=total, where=speaks)
-            norm[speaks] += weight
-        norm[norm == 0] = np.nan
-        return self.shifted(total / norm)
+            add_output_where(total, norm, output, weight, speaks)
+        return self.raw_of_sum(total, norm)
 
     def shifted(self, total: np.ndarray) -> np.ndarray:
         """``total`` (n_outputs, n_samples) plus the offset."""
@@ -250,6 +267,23 @@ class LinearCombiner(Combiner):
             return None
         offset = self.offset if self.offset.ndim == 2 else self.offset[:, None]
         return np.broadcast_to(offset, (len(offset), n_samples))
+
+
+def add_output(total: np.ndarray, output: np.ndarray, weight: float | None) -> None:
+    """Add a member's output (n_outputs, n_samples) to a sum, in place; None weighs one.
+
+    Member after member, in float64: as the ensembles themselves do it, so that samples tie where
+    they tie there.
+    """
+    total += output if weight is None else weight * output.astype(np.float64, copy=False)
+
+
+def add_output_where(
+    total: np.ndarray, norm: np.ndarray, output: np.ndarray, weight: float, speaks: np.ndarray
+) -> None:
+    """The same for the samples that it speaks for (n_samples,), which adds to their ``norm``."""
+    np.add(total, weight * output, out=total, where=speaks)
+    norm[speaks] += weight
 
 
 def affine(combiner: Combiner) -> LinearCombiner:

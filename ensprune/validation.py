@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import _safe_indexing
 
+from .along import AlongPath
 from .arguments import values_of
 from .averages import quick_score, sample_losses
 from .combiner import Combiner, affine
@@ -328,11 +329,11 @@ class Validation:
         parts: list[list[Replay]] = [[] for _ in points]
         for rows, X in self._row_blocks(len(members)):
             outputs = read(rows, X)
+            along = AlongPath(outputs, self._mask_of(needed, rows))
             for point, answers in zip(points, parts, strict=True):
+                combiner = self.combiner.take(point.indices, point.weight_array)
                 positions = [at[t] for t in point.indices]
-                nested = positions == list(range(len(positions)))
-                own = outputs[: len(positions)] if nested else outputs[positions]
-                answers.append(self._replay(point, own, rows))
+                answers.append(along.replay(self._on_rows(combiner, rows), positions))
             release(self.outputs)
         for point, answers in zip(points, parts, strict=True):
             whole = Replay.joined(answers)
@@ -348,13 +349,10 @@ class Validation:
                 whole.decision_function_ = real.decision_function(self.X)
             yield whole, rows_of
 
-    def _replay(self, point: PathPoint, outputs: np.ndarray, rows: slice) -> Replay:
-        combiner = self._on_rows(self.combiner.take(point.indices, point.weight_array), rows)
-        if self.mask is None:
-            return replay(combiner, outputs)
-        mask = self.mask[list(point.indices), rows]
-        raw = affine(combiner).raw_out_of_bag(outputs, mask)
-        return replay_raw(combiner, raw[:, mask.any(axis=0)])
+    def _mask_of(self, members: np.ndarray | None, rows: slice) -> np.ndarray | None:
+        if self.mask is None or members is None:
+            return None if self.mask is None else self.mask[:, rows]
+        return self.mask[members, rows]
 
     def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
         if len(rows) == 0:

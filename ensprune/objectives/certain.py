@@ -10,10 +10,11 @@ import numpy as np
 
 from ..storage import release, rows_at_once
 
-# Samples added up in the outputs' precision, before these sums are added up in double precision.
-_BLOCK = 1 << 11
+# Samples added up in the outputs' precision, before these sums are added up in double precision: by
+# rounding, sums are off by a few units of 1e-7 of themselves.
+_BLOCK = 1 << 8
 
-# Sums this near to the best, relative to themselves, are computed anew: far above the rounding.
+# Sums this near to the best, relative to themselves, are computed anew.
 _DOUBT = 1e-6
 
 
@@ -49,7 +50,7 @@ def summed_gains(rows: np.ndarray, members: np.ndarray, gains: np.ndarray) -> np
 
 
 def summed_gains_near_best(
-    rows: np.ndarray, members: np.ndarray, gains: np.ndarray, rivals: np.ndarray
+    rows: np.ndarray, members: np.ndarray, gains: np.ndarray, chosen: np.ndarray
 ) -> np.ndarray:
     """The same from sums in the precision of the rows, but for those that may be the best.
 
@@ -59,8 +60,8 @@ def summed_gains_near_best(
     ----------
     rows, members, gains
         As there; members ascending.
-    rivals : ndarray of shape (len(members),), dtype bool
-        Members of whom the best is looked for.
+    chosen : ndarray of shape (len(members),), dtype bool
+        Members of whom the best is looked for apart from the best of the others.
 
     Returns
     -------
@@ -78,7 +79,10 @@ def summed_gains_near_best(
             sums[some] += between[some, block] @ scaled[block]
         release(rows)
     sums = top * sums[members - first]
-    best = sums[rivals].max() if rivals.any() else sums.max()
-    near = np.flatnonzero(np.abs(sums - best) <= _DOUBT * np.abs(sums).max())
+    doubt = _DOUBT * np.abs(sums).max()
+    near = np.zeros(len(members), dtype=bool)
+    for rivals in (chosen, ~chosen):
+        if rivals.any():
+            near |= np.abs(sums - sums[rivals].max()) <= doubt
     sums[near] = summed_gains(rows, members[near], gains)
     return sums

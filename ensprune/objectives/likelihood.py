@@ -44,7 +44,7 @@ class LogLoss(LinearObjective):
 
     Where all probabilities are zero or one, as in trees whose leaves are pure, a candidate changes
     the logarithm of a sample by one and the same amount or not at all: all candidates are scored by
-    one product of their outputs with these amounts, to the same precision, and the best in float64.
+    one product of their outputs with these amounts, within ``1e-6``, and the best in float64.
     """
 
     def _reduce(
@@ -103,14 +103,14 @@ class LogLoss(LinearObjective):
     def _mean_logs_if_certain(self, members: np.ndarray, norm: float) -> np.ndarray:
         """:meth:`_mean_logs` of members whose probabilities are zero or one."""
         total, factor = self._total[0], norm - self._norm
-        wrong, right = (
-            np.log(np.clip(values, *self._bounds(norm))) for values in (total, total + factor)
-        )
+        least, most = self._bounds(norm)
+        wrong = np.log(np.clip(total, least, most))
+        right = np.log(np.clip(total + factor, least, most))
         rows, gains = self._outputs[:, 0], self._weights * (right - wrong)
         if factor < 0:  # there are few to be dropped
             return self._weights @ wrong + summed_gains(rows, members, gains)
-        rivals = ~np.isin(members, self.selected)
-        return self._weights @ wrong + summed_gains_near_best(rows, members, gains, rivals)
+        chosen = np.isin(members, self.selected)
+        return self._weights @ wrong + summed_gains_near_best(rows, members, gains, chosen)
 
     def _mean_logs(self, members: np.ndarray, norm: float) -> np.ndarray:
         """Means of ``log(total + output)`` over samples; all ``members`` lead to the same norm."""

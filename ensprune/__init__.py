@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from .mlp import MLPPruner
     from .pruner import EnsemblePruner, prune
     from .refitting import refine_leaves
+    from .shrinking import shrink
 
-__all__ = ["EnsemblePruner", "MLPPruner", "compact", "distill", "prune", "refine_leaves"]
+__all__ = [
+    "EnsemblePruner",
+    "MLPPruner",
+    "compact",
+    "distill",
+    "prune",
+    "refine_leaves",
+    "shrink",
+]
 __version__ = "0.1.0"
 
 # Loaded when first asked for: the command can then say how it is used, and be interrupted, before
@@ -24,6 +33,7 @@ _HOMES = {
     "distill": "distillation",
     "prune": "pruner",
     "refine_leaves": "refitting",
+    "shrink": "shrinking",
 }
 _one_at_a_time = RLock()
 

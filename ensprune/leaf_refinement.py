@@ -141,6 +141,11 @@ class LeafRefinement(Refinement):
         self._course = None
         return self
 
+    @property
+    def lesson(self) -> Lesson | None:
+        """What leaves are taught, if that was judged better; after :meth:`fit`."""
+        return self._lesson
+
     def check(self, unfitted: Any) -> None:
         check_leaves(unfitted)
 

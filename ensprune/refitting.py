@@ -157,15 +157,43 @@ def refine_leaves(
     shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
     seen = validation == "oob"
-    members = open_leaves(estimator)
+    evidence = leaf_evidence(open_leaves(estimator), teacher, X, y, sample_weight, seen, n_jobs)
+    refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
+    return refinement.fit(estimator, evidence).refined(estimator, evidence)
+
+
+def leaf_evidence(
+    members: Any,
+    teacher: Any,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    seen: bool,
+    n_jobs: int | None,
+) -> list[Labelled]:
+    """Labelled rows, checked, and what an ensemble or its teacher says of them.
+
+    Parameters
+    ----------
+    members : Members and HasLeaves
+    teacher : estimator or None
+    X, y, sample_weight
+        As :func:`~ensprune.arguments.labelled_rows` returns them.
+    seen : bool
+        Whether the members were trained on them.
+    n_jobs : int or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`refine_leaves`.
+    """
     if seen:
         unseen = members.out_of_bag(_num_samples(X))  # says if these are other rows
         if unseen is not None:
             members.check_trained_on(X, unseen)
     opinion = _opinion(members, teacher, X, seen, n_jobs)
-    evidence = [Labelled(X, y, sample_weight, seen, opinion=opinion)]
-    refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
-    return refinement.fit(estimator, evidence).refined(estimator, evidence)
+    return [Labelled(X, y, sample_weight, seen, opinion=opinion)]
 
 
 def _opinion(members: Any, teacher: Any, X: Any, seen: bool, n_jobs: int | None) -> Opinion | None:

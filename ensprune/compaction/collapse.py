@@ -17,10 +17,10 @@ _STEP = 0.9
 _HALVINGS = 30
 
 
-def collapse_path(evidence: Evidence) -> Iterator[None]:
+def collapse_path(evidence: Evidence, least: int = 0) -> Iterator[None]:
     """Collapse subtrees of the evidence's grove, a tenth of the nodes at a time.
 
-    Yields after each step, until only roots are left.
+    Yields after each step, until ``least`` nodes are left, or only roots.
 
     References
     ----------
@@ -28,10 +28,10 @@ def collapse_path(evidence: Evidence) -> Iterator[None]:
     a single tree.
     """
     grove = evidence.grove
-    n_trees = len(grove.trees)
+    least = max(least, len(grove.trees))
     size = int(grove.sizes(grove.collapsed).sum())
-    while size > n_trees:
-        goal = max(n_trees, min(size - 2, int(_STEP * size)))
+    while size > least:
+        goal = max(least, min(size - 2, int(_STEP * size)))
         rises = evidence.rises()
         alive = grove.owner == np.arange(len(grove.owner))
         open_nodes = np.flatnonzero(alive & ~grove.collapsed)

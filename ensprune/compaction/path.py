@@ -28,7 +28,7 @@ from ..scoring import as_scorer
 from ..validation import Validation
 from .collapse import collapse_path
 from .depth import depth_path
-from .evidence import Evidence, Loss
+from .evidence import PRIOR, Evidence, Loss
 from .grove import Grove
 from .lossless import lossless_cut
 
@@ -194,7 +194,7 @@ def path_below(
         score = np.nan if judging is None else _score(candidate, judging, scorer, n_jobs)
         return CompactionPoint(candidate, n_nodes, score)
 
-    evidence = _evidence(members, choosing.X, choosing.y, choosing.sample_weight, choosing.unseen)
+    evidence = evidence_of(members, choosing.X, choosing.y, choosing.sample_weight, choosing.unseen)
     grove = evidence.grove
     yield point(whole, len(grove.left))
     for _ in _PATHS[method](evidence):
@@ -215,7 +215,7 @@ def collapsed_to(estimator: Any, X: Any, y: Any, sample_weight: Any, n_nodes: in
     n_nodes : int
     """
     whole = open_members(lossless(open_members(estimator)))
-    evidence = _evidence(whole, X, y, sample_weight, whole.out_of_bag(_num_samples(X)))
+    evidence = evidence_of(whole, X, y, sample_weight, whole.out_of_bag(_num_samples(X)))
     grove = evidence.grove
     steps = collapse_path(evidence)
     while grove.sizes(grove.collapsed).sum() > n_nodes and next(steps, False) is None:
@@ -258,28 +258,56 @@ def lossless(members: Members) -> Any:
     return members.with_trees([lossless_cut(tree) for tree in members.trees()], exact=True)
 
 
-def _evidence(
-    members: Members, X: Any, y: np.ndarray, sample_weight: Any, unseen: np.ndarray | None
+def evidence_of(
+    members: Members,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: Any,
+    unseen: np.ndarray | None,
+    prior: float = PRIOR,
 ) -> Evidence:
-    """The rows, as what collapses are judged by."""
+    """Labelled rows, as what collapses are judged by; see :func:`evidence_on`."""
+    classes = members.combiner.classes
+    if classes is None:
+        target = values_of(y)[:, None].astype(np.float64)
+    else:
+        indicators = one_hot(class_positions(y, classes), len(classes))
+        target = indicators[-members.n_outputs :].T.astype(np.float64)
+    return evidence_on(members, X, target, sample_weight, unseen, prior)
+
+
+def evidence_on(
+    members: Members,
+    X: Any,
+    target: np.ndarray,
+    sample_weight: Any,
+    unseen: np.ndarray | None,
+    prior: float,
+) -> Evidence:
+    """Rows and what is to be said of them, as what collapses are judged by.
+
+    Parameters
+    ----------
+    members : Members
+    X : array-like of shape (n_samples, n_features)
+    target : ndarray of shape (n_samples, n_outputs)
+    sample_weight : ndarray of shape (n_samples,) or None
+    unseen : ndarray of shape (n_members, n_samples), dtype bool, or None
+    prior : float
+        As in :class:`~ensprune.compaction.evidence.Evidence`.
+    """
     combiner = members.bind(X)
     # Calibrators are fitted to one ensemble per fold; collapses are judged before them.
     folds = combiner.folds if isinstance(combiner, CalibratedCombiner) else None
     inner = [combiner] if folds is None else [fold for fold, _, _ in folds]
     trees = members.trees()
     grove = Grove(trees, members.reached_nodes(X), members.n_outputs)
-    n_samples = len(y)
-    target = np.empty((n_samples, members.n_outputs))
-    if combiner.classes is None:
-        target[:, 0] = values_of(y)
-    else:
-        position = class_positions(y, combiner.classes)
-        target[:] = one_hot(position, len(combiner.classes))[-members.n_outputs :].T
+    n_samples = len(target)
     weight = n_samples * normalised_weights(sample_weight, n_samples)
     offset = np.mean([_offset(one, members.n_outputs, n_samples) for one in inner], axis=0)
     if unseen is not None:
         unseen = unseen[[tree.member for tree in trees]]
-    return Evidence(grove, Loss(inner[0].link, target, weight), offset, unseen)
+    return Evidence(grove, Loss(inner[0].link, target, weight), offset, unseen, prior)
 
 
 def _offset(combiner: Combiner, n_outputs: int, n_samples: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from tree_families import TREE_FAMILIES, fitted, n_nodes
 
 from ensprune import compact
 from ensprune.compaction import compaction_path
+from ensprune.compaction.collapse import collapse_path
 from ensprune.compaction.depth import depth_path
 from ensprune.compaction.evidence import Evidence, Loss
 from ensprune.compaction.grove import Grove
@@ -73,6 +74,19 @@ def test_a_path_ends_at_roots_and_never_grows(method):
     assert sizes[-1] == 5
     if method == "cost_complexity":
         assert (np.diff(sizes) < 0).all()
+
+
+@pytest.mark.parametrize("least", [1, 60, 101])
+def test_a_path_to_so_many_nodes_ends_there(least):
+    X, y = rows_of_task("regression")
+    forest = RandomForestRegressor(3, max_leaf_nodes=40, random_state=0).fit(X, y)
+    evidence = evidence_of(forest, X, y[:, None], Identity())
+    sizes = [
+        evidence.grove.sizes(evidence.grove.collapsed).sum() for _ in collapse_path(evidence, least)
+    ]
+    assert (np.diff(sizes) < 0).all()
+    assert sizes[-1] <= max(least, 3) < sizes[-2]
+    assert sizes[-1] > 0.9 * max(least, 3)  # the last collapse may take a few nodes at once
 
 
 def test_a_collapsed_subtree_says_what_its_training_rows_say():

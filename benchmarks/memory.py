@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.frozen import FrozenEstimator
 
 from ensprune import EnsemblePruner
@@ -28,11 +28,12 @@ from ensprune.selectors.ordering import criterion_names
 
 
 class Simulated(ClassifierMixin, BaseEstimator):
-    """An ensemble of two classes whose members' outputs are hashes of a row's number and label."""
+    """An ensemble whose members' probabilities are hashes of a row's number and label."""
 
-    def __init__(self, n_members: int = 1000):
+    def __init__(self, n_members: int = 1000, n_classes: int = 2):
         self.n_members = n_members
-        self.classes_ = np.arange(2)
+        self.n_classes = n_classes
+        self.classes_ = np.arange(n_classes)
 
     def fit(self, X: Any, y: Any) -> Simulated:
         return self
@@ -66,13 +67,14 @@ class SimulatedMembers(Members):
     def combiner(self) -> Combiner:
         if isinstance(self.estimator, SimulatedNumbers):
             return LinearCombiner("mean", Identity(), None, self.n_members)
-        return LinearCombiner("mean", Probability(), np.arange(2), self.n_members)
+        return LinearCombiner("mean", Probability(), self.estimator.classes_, self.n_members)
 
     def outputs(self, X, n_jobs=None, *, indices=None, dtype=np.float32):
         chosen = range(self.n_members) if indices is None else indices
         rows, labels = X[:, 0].astype(np.uint32), X[:, 1].astype(dtype)
-        n_outputs = 1 if isinstance(self.estimator, SimulatedNumbers) else 2
-        result = np.empty((len(chosen), n_outputs, len(X)), dtype=dtype)
+        numbers = isinstance(self.estimator, SimulatedNumbers)
+        n_classes = 1 if numbers else self.estimator.n_classes
+        result = np.empty((len(chosen), n_classes, len(X)), dtype=dtype)
         for t, out in zip(chosen, result, strict=True):
             hashed = (rows + np.uint32(t * 977)) * np.uint32(2654435761)
             hashed ^= hashed >> np.uint32(15)
@@ -81,13 +83,20 @@ class SimulatedMembers(Members):
             noise = hashed * dtype(2.0**-24)
             # The better a member, the less noise is in its probability of the true label.
             share = dtype(0.55 + 0.4 * t / self.n_members)
-            out[-1] = noise * share + labels * (1 - share)
-            if n_outputs == 2:
-                out[0] = 1 - out[1]
+            if n_classes <= 2:
+                out[-1] = noise * share + labels * (1 - share)
+                if n_classes == 2:
+                    out[0] = 1 - out[1]
+                continue
+            # Some of the noise is for one class, the rest for all alike.
+            out[:] = (1 - noise) * (share / n_classes)
+            everywhere, drawn = np.arange(len(X)), hashed % np.uint32(n_classes)
+            out[drawn, everywhere] += noise * share
+            out[X[:, 1].astype(np.intp), everywhere] += 1 - share
         return result
 
     def subset(self, indices, weights=None) -> Simulated | SimulatedNumbers:
-        return type(self.estimator)(len(indices))
+        return clone(self.estimator).set_params(n_members=len(indices))
 
     def parts(self) -> Iterable[Any]:
         return range(self.n_members)
@@ -111,10 +120,21 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def rows_of(n_samples: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that are a number and a label each, and labels of which a fifth are others."""
+    rng = np.random.default_rng(0)
+    X = np.empty((n_samples, 2), dtype=np.float64)
+    X[:, 0] = np.arange(n_samples)
+    X[:, 1] = rng.integers(n_classes, size=n_samples)
+    other = rng.random(n_samples) < 0.2
+    return X, np.where(other, (X[:, 1] + 1) % n_classes, X[:, 1]).astype(int)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--limit", type=int, default=1000, help="megabytes")
     parser.add_argument("--size", type=int, default=5, help="members to keep")
     parser.add_argument("--scoring", nargs="*", default=["neg_log_loss"])
@@ -126,14 +146,14 @@ def main() -> None:
     parser.add_argument("--out-of-bag", action="store_true")
     parser.add_argument("--check", action="store_true", help="a small run; fail above 1.2")
     options = parser.parse_args()
+    # Classes, rows and metrics; the peak is that of all before, so what is largest comes last.
+    runs = [(options.classes, options.samples, options.scoring)]
     if options.check:
-        options.members, options.samples, options.limit = 150, 100_000, 60
-        options.scoring = [
-            "neg_log_loss",
-            "neg_brier_score",
-            "neg_mean_squared_error",
-            "accuracy",
-            "roc_auc",
+        options.members, options.limit = 150, 60
+        runs = [
+            (2, 100_000, ["neg_log_loss", "neg_brier_score", "neg_mean_squared_error"]),
+            (2, 100_000, ["accuracy", "roc_auc"]),
+            (20, 15_000, ["neg_log_loss", "neg_brier_score", "accuracy", "explained_variance"]),
         ]
 
     limit = options.limit * 1_000_000
@@ -142,36 +162,37 @@ def main() -> None:
         selector = OrderingSelector(selector)
     elif selector in FORMULATIONS:
         selector = ILPSelector(selector)
-    rng = np.random.default_rng(0)
-    X = np.empty((options.samples, 2), dtype=np.float64)
-    X[:, 0] = np.arange(options.samples)
-    X[:, 1] = rng.random(options.samples) < 0.5
-    y = (X[:, 1] != (rng.random(options.samples) < 0.2)).astype(int)
+    X, y = rows_of(1000, 2)
     warm = EnsemblePruner(FrozenEstimator(Simulated(20)), target_size=2, scoring="roc_auc")
-    warm.fit(X[:1000], y[:1000])
+    warm.fit(X, y)
     before = peak_bytes()
-    for scoring in options.scoring:
-        start = time.perf_counter()
-        kind, n_outputs = (SimulatedNumbers, 1) if scoring in OF_NUMBERS else (Simulated, 2)
-        megabytes = options.members * n_outputs * options.samples * 4 / 1e6
-        pruner = EnsemblePruner(
-            FrozenEstimator(kind(options.members)),
-            target_size=options.size,
-            selector=selector,
-            scoring=scoring,
-            memory_limit=limit,
-            validation="oob" if options.out_of_bag else "auto",
-        ).fit(X, y)
-        seconds = time.perf_counter() - start
-        share = (peak_bytes() - before) / limit
-        print(
-            f"{scoring:<16} {options.members} members x {n_outputs} outputs x {options.samples:,} "
-            f"rows, {megabytes:,.0f} MB: limit {options.limit:,} MB, peak {share:.2f} of it, "
-            f"{seconds:.0f} s, score {pruner.score_pruned_:.4f}",
-            flush=True,
-        )
-        if options.check and share > 1.2:
-            sys.exit(f"{scoring}: peak memory is {share:.2f} of the limit, more than 1.2")
+    for n_classes, n_samples, metrics in runs:
+        X, y = rows_of(n_samples, n_classes)
+        for scoring in metrics:
+            start = time.perf_counter()
+            ensemble: Any = Simulated(options.members, n_classes)
+            n_outputs = n_classes
+            if scoring in OF_NUMBERS:
+                ensemble, n_outputs = SimulatedNumbers(options.members), 1
+            megabytes = options.members * n_outputs * n_samples * 4 / 1e6
+            pruner = EnsemblePruner(
+                FrozenEstimator(ensemble),
+                target_size=options.size,
+                selector=selector,
+                scoring=scoring,
+                memory_limit=limit,
+                validation="oob" if options.out_of_bag else "auto",
+            ).fit(X, y)
+            seconds = time.perf_counter() - start
+            share = (peak_bytes() - before) / limit
+            print(
+                f"{scoring:<22} {options.members} members x {n_outputs} outputs x {n_samples:,} "
+                f"rows, {megabytes:,.0f} MB: limit {options.limit:,} MB, peak {share:.2f} of it, "
+                f"{seconds:.0f} s, score {pruner.score_pruned_:.4f}",
+                flush=True,
+            )
+            if options.check and share > 1.2:
+                sys.exit(f"{scoring}: peak memory is {share:.2f} of the limit, more than 1.2")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import get_config
 from sklearn.utils import check_array, indexable
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
@@ -23,6 +24,26 @@ N_JOBS = [
     None,
 ]
 RANDOM_STATE = ["random_state"]
+
+
+_EVERYWHERE = {"n_jobs": N_JOBS, "random_state": RANDOM_STATE}
+
+
+def check_arguments(caller: str, **given: Any) -> None:
+    """Whether ``n_jobs`` and ``random_state`` are of a kind that scikit-learn takes.
+
+    Its own decorator for functions would put their name into errors of any estimator fitted inside.
+
+    Parameters
+    ----------
+    caller : str
+        Name of the function, for messages.
+    **given : dict
+        Arguments by name.
+    """
+    if not get_config()["skip_parameter_validation"]:
+        allowed = {name: _EVERYWHERE[name] for name in given}
+        validate_parameter_constraints(allowed, given, caller_name=caller)
 
 
 def labelled_rows(

@@ -77,6 +77,23 @@ class LeafReport:
     loss_unrefined: float
     judged_on: str
 
+    def __str__(self) -> str:
+        strength = self.strength
+        if self.judged_on == "nothing":
+            reason = "too few rows to judge by" if strength.leaves_alone else "as strongly as told"
+        else:
+            judges = "trees grown alike" if self.judged_on == "regrown" else "the cut"
+            reason = (
+                f"on rows that {judges} had not seen the loss was {self.loss:.4g}, with the leaves as "
+                f"they were {self.loss_unrefined:.4g}"
+            )
+            if strength.leaves_alone:
+                reason = f"nothing was better on rows that {judges} had not seen"
+        if strength.leaves_alone:
+            return f"leaf values left as they were: {reason}"
+        way = "" if strength.step == 1 else f", {100 * strength.step:.0f} % of the way"
+        return f"leaf values fitted anew{way}: {reason}"
+
 
 class LeafRefinement(Refinement):
     """``refine="leaves"``; see :func:`refine_leaves`.

@@ -5,9 +5,10 @@ How one works is its own file's business; ``pruner.py`` only asks for it by name
 
 from __future__ import annotations
 
+import copy
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from .combiner import Combiner
 from .members.base import Members
+from .members.opening import open_members
 from .path import PathPoint, PruningPath
 
 
@@ -200,18 +202,73 @@ def refine_path(
     fitted : FittedRefinement
     """
     evidence = validation.evidence
+    cut = validation.members.subset(chosen.indices, chosen.weight_array)
+    fitted = FittedRefinement(refinement.fit(cut, evidence), evidence)
+    return scored_refined(path, chosen, validation, lambda _: fitted), fitted
 
-    def cut(point: PathPoint) -> Any:
-        return validation.members.subset(point.indices, point.weight_array)
 
-    fitted = FittedRefinement(refinement.fit(cut(chosen), evidence), evidence)
+def scored_refined(
+    path: PruningPath,
+    chosen: PathPoint,
+    validation: Any,
+    fitted_for: Callable[[int], FittedRefinement],
+) -> PruningPath:
+    """The path with the refined score of one of its points and of up to nine more, evenly spread.
+
+    Parameters
+    ----------
+    path : PruningPath
+    chosen : PathPoint
+    validation : Validation
+    fitted_for : callable
+        ``fitted_for(size)`` refines cuts of so many members.
+    """
     spread = np.linspace(0, len(path) - 1, min(len(path), _SCORED_POINTS - 1)).round().astype(int)
-    positions = sorted({*spread.tolist(), path.points.index(chosen)})
-    scores = {
-        position: validation.score_raw(*refinement.cross_fitted(cut(path[position]), evidence))[0]
-        for position in positions
-    }
-    return path.with_refined(scores), fitted
+    scores = {}
+    for position in sorted({*spread.tolist(), path.points.index(chosen)}):
+        point = path[position]
+        fitted = fitted_for(point.size)
+        cut = validation.members.subset(point.indices, point.weight_array)
+        raw = fitted.refinement.cross_fitted(cut, fitted.evidence)
+        scores[position] = validation.score_raw(*raw)[0]
+    return path.with_refined(scores)
+
+
+class RefinementBySize:
+    """Refines cuts of any size, asked for from large to small, as strongly as is good for about that.
+
+    What is best for three members is not for thirty. The strength is chosen anew at each size that
+    is half of the one before, and done to those in between.
+
+    Parameters
+    ----------
+    refinement : Refinement
+        Not fitted; copies of it are.
+    evidence : Evidence
+    """
+
+    def __init__(self, refinement: Refinement, evidence: Evidence):
+        self._refinement = refinement
+        self._evidence = evidence
+        self._rungs: list[tuple[int, FittedRefinement]] = []
+
+    def __call__(self, estimator: Any) -> Any:
+        size = open_members(estimator).n_members
+        if not self._rungs or 2 * size <= self._rungs[-1][0]:
+            refinement = copy.copy(self._refinement).fit(estimator, self._evidence)
+            self._rungs.append((size, FittedRefinement(refinement, self._evidence)))
+        return self.fitted_for(size)(estimator)
+
+    def fitted_for(self, size: int) -> FittedRefinement:
+        """What refines cuts of a size, among what has been fitted so far.
+
+        Parameters
+        ----------
+        size : int
+            Members.
+        """
+        large_enough = [fitted for rung, fitted in self._rungs if rung >= size]
+        return large_enough[-1] if large_enough else self._rungs[0][1]
 
 
 # Imported when first used.

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples
 
-from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
+from .arguments import check_arguments, labelled_rows
 from .leaf_refinement import LeafRefinement
 from .members import open_members
 from .members.opening import check_family
@@ -24,9 +23,6 @@ from .refinement.strength import DAMPINGS, SHRINKAGES
 from .regrown import InClassesOf
 
 
-@validate_params(
-    {"n_jobs": N_JOBS, "random_state": RANDOM_STATE}, prefer_skip_nested_validation=False
-)
 def refine_leaves(
     estimator: Any,
     X: Any,
@@ -37,6 +33,7 @@ def refine_leaves(
     damping: float | str = "auto",
     shrinkage: float | str = "auto",
     sample_weight: Any = None,
+    return_report: bool = False,
     n_jobs: int | None = None,
     random_state: Any = None,
 ) -> Any:
@@ -73,6 +70,8 @@ def refine_leaves(
         that many rows has half its say. 0 is none.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows. A ``class_weight`` of the ensemble weights them as well.
+    return_report : bool, default=False
+        Whether to return what was chosen and what it is worth, too.
     n_jobs : int, default=None
         Threads; None is one.
     random_state : int, RandomState instance or None, default=None
@@ -83,6 +82,8 @@ def refine_leaves(
     estimator
         A new one of the same class. With ``damping=np.inf, shrinkage=0``, and where no strength
         is better than that, it predicts as the given one.
+    report : LeafReport
+        If asked for: the strength, the losses that it was judged by, and, as ``str``, a sentence.
 
     Raises
     ------
@@ -151,6 +152,7 @@ def refine_leaves(
     >>> refined.score(X[300:], y[300:]) > forest.score(X[300:], y[300:])
     True
     """
+    check_arguments("refine_leaves", n_jobs=n_jobs, random_state=random_state)
     if validation not in ("auto", "oob"):
         raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
     dampings = _choices("damping", damping, (np.inf, *DAMPINGS), positive=True)
@@ -159,7 +161,8 @@ def refine_leaves(
     seen = validation == "oob"
     evidence = leaf_evidence(open_leaves(estimator), teacher, X, y, sample_weight, seen, n_jobs)
     refinement = LeafRefinement(n_jobs, random_state, dampings, shrinkages)
-    return refinement.fit(estimator, evidence).refined(estimator, evidence)
+    refined = refinement.fit(estimator, evidence).refined(estimator, evidence)
+    return (refined, refinement.report) if return_report else refined
 
 
 def leaf_evidence(
@@ -237,8 +240,12 @@ def _opened(teacher: Any, members: Any) -> Any:
     else:
         same = np.array_equal(here, there)
     if not same:
+        taught, learnt = (
+            "values" if classes is None else f"the classes {classes[:10].tolist()}"
+            for classes in (there, here)
+        )
         raise ValueError(
-            f"teacher={name} predicts something else than {own}; give what it was cut from"
+            f"teacher={name} predicts {taught}, but {own} {learnt}; give what it was cut from"
         )
     return found
 

@@ -102,7 +102,9 @@ class Rounds:
     def rates(self) -> list[float]:
         """Learning rates to try, from its own upwards."""
         most = max(1.0, self.learning_rate)
-        return sorted({min(most, multiple * self.learning_rate) for multiple in _MULTIPLES})
+        # As people write them: 3 * 0.3 is 0.8999999999999999.
+        rates = (float(f"{multiple * self.learning_rate:.12g}") for multiple in _MULTIPLES)
+        return sorted({min(most, rate) for rate in rates})
 
     def model(self, n_rounds: int, rate: float) -> Any:
         """An unfitted copy that takes so many rounds."""

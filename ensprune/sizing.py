@@ -15,7 +15,7 @@ import numpy as np
 
 from .certificate import Auditor, Certificate
 from .path import PathPoint, PruningPath, SelectorResult
-from .refine import FittedRefinement, Refinement, refine_path
+from .refine import FittedRefinement, Refinement, RefinementBySize, refine_path, scored_refined
 from .selectors.base import Problem, Selector
 from .validation import Validation
 
@@ -66,11 +66,11 @@ def choose(
     Choice
     """
     automatic = target_size == "auto"
+    audited = automatic and auditor is not None
     enough = validation.score_full()[0] - tolerance if automatic else None
     if automatic or target_size == "1se":
-        scored = validation.score_path
-        if automatic and auditor is not None and refinement is None:
-            scored = _unscored  # the rows that certify choose the size
+        # Where rows certify, they choose the size.
+        scored = _unscored if audited else validation.score_path
         # Tests go from the full ensemble downwards.
         path = climb(problem, selector, scored, None if auditor else enough)
         if enough is not None:
@@ -84,8 +84,10 @@ def choose(
         point = path.within(problem.budget)
     at = path.points.index(point)
 
-    fitted = None
-    if refinement is not None:
+    fitted = by_size = None
+    if refinement is not None and audited:
+        by_size = RefinementBySize(refinement, validation.evidence)
+    elif refinement is not None:
         path, fitted = refine_path(path, path[at], validation, refinement)
         if enough is not None and path.keeping(enough, refined=True) in (None, path[-1]):
             # Refined, none below the full ensemble is good enough; larger ones may be.
@@ -101,10 +103,12 @@ def choose(
 
     path = auditor.validation.score_path(path)
     if automatic:
-        point, certificate = auditor.smallest(path, tolerance, fitted)
+        point, certificate = auditor.smallest(path, tolerance, by_size)
         at = path.points.index(point)
-        if point.size == problem.n_members:  # as it is: nothing was certified
-            fitted = None
+        if by_size is not None and certificate.n_tests:
+            path = scored_refined(path, point, validation, by_size.fitted_for)
+            if point.size < problem.n_members:  # else as it is: nothing was certified
+                fitted = by_size.fitted_for(point.size)
     else:
         certificate = auditor.bound_of(path[at], fitted)
     path = auditor.validation.score_cut(path, at)

@@ -128,19 +128,37 @@ def samples_of(array: np.ndarray, block: slice, dtype: Any = None) -> np.ndarray
     return copy
 
 
-def rows_at_once(part: np.ndarray) -> list[slice]:
+def store_samples(array: np.ndarray, block: slice, values: np.ndarray) -> None:
+    """Write a block of samples, and let go of what that brings into memory of a file on the way.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_members, ..., n_samples)
+    block : slice
+    values : ndarray of shape (n_members, ..., n_some)
+    """
+    part = array[..., block]
+    for some in rows_at_once(part):
+        part[some] = values[some]
+        release(array)
+
+
+def rows_at_once(part: np.ndarray, apart: bool = False) -> list[slice]:
     """Runs of the first axis of an array that may be looked at before :func:`release`.
 
     Parameters
     ----------
     part : ndarray of shape (n_members, ..., n_some)
         Some samples of an array, in memory (then one run does) or on disk.
+    apart : bool, default=False
+        Whether it stands for as many members anywhere in the array, which are no neighbours.
     """
     if _mapping(part) is None:
         return [slice(0, len(part))]
     mapped = max(part.itemsize * part.shape[-1], _MAPPED_AT_ONCE) * math.prod(part.shape[1:-1])
     # Short rows have all that is between them for neighbours, and no more.
-    return blocks_of(len(part), min(mapped, part.strides[0]), _MAPPED)
+    between = part.strides[0] + (_MAPPED_AT_ONCE if apart else 0)
+    return blocks_of(len(part), min(mapped, between), _MAPPED)
 
 
 def is_on_disk(array: np.ndarray) -> bool:
@@ -189,4 +207,5 @@ __all__ = [
     "release",
     "rows_at_once",
     "samples_of",
+    "store_samples",
 ]

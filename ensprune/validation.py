@@ -32,7 +32,7 @@ from .regrown import InClassesOf
 from .replay import Replay
 from .room import Room
 from .standard_error import standard_error
-from .storage import blocks_of, on_disk, release, samples_of
+from .storage import blocks_of, on_disk, release, samples_of, store_samples
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
@@ -122,8 +122,7 @@ class Validation:
                     shape = (self.members.n_members, part.shape[1], len(self.y))
                     held = on_disk(shape, dtype) if self._room.on_disk else np.empty(shape, dtype)
                 if not all_at_once:
-                    held[first : first + len(part), :, rows] = part
-                    release(held)
+                    store_samples(held[first : first + len(part)], rows, part)
                 yield part
 
         for rows, X in self._row_blocks(self.members.n_members):

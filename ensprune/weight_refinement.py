@@ -53,6 +53,17 @@ class WeightReport:
     loss_unrefined: float
     judged_on: str
 
+    def __str__(self) -> str:
+        if self.judged_on == "nothing":
+            return "weights left as they were: too few rows to judge by"
+        if self.strength == 0:
+            return "weights left as they were: nothing was better by more than chance"
+        return (
+            f"weights moved {100 * self.strength:.0f} % of the way to the fitted ones: on rows they "
+            f"were not fitted to the loss was {self.loss:.4g}, with the weights as they were "
+            f"{self.loss_unrefined:.4g}"
+        )
+
 
 class WeightRefinement(Refinement):
     """Weights of the kept members, fitted to rows that the members were not trained on.

@@ -12,7 +12,9 @@ from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
     BaggingClassifier,
+    BaggingRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
@@ -27,7 +29,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from xgboost import XGBClassifier, XGBRegressor, XGBRFRegressor
 
 from ensprune import EnsemblePruner, prune
@@ -159,6 +161,22 @@ OF_LINES = BaggingClassifier(LogisticRegression())
         (AdaBoostClassifier(), {"refine": "leaves"}, TypeError, "its members vote for labels"),
         (AdaBoostRegressor(), {"refine": "leaves"}, TypeError, "predicts the weighted median"),
         (VOTE, {"refine": "leaves"}, TypeError, "its members are not all trees"),
+        *(
+            (ensemble, {"refine": "leaves"}, ValueError, told)
+            for ensemble, told in [
+                (GradientBoostingRegressor(loss="huber"), "is fitted for 'huber'"),
+                (HistGradientBoostingRegressor(loss="absolute_error"), "'absolute_error'"),
+                (HistGradientBoostingClassifier(monotonic_cst=[1, *[0] * 7]), "monotonicity"),
+                (RandomForestRegressor(criterion="absolute_error"), "'absolute_error'"),
+                (RandomForestRegressor(monotonic_cst=[1, *[0] * 7]), "monotonicity"),
+                (
+                    BaggingRegressor(DecisionTreeRegressor(criterion="absolute_error")),
+                    "DecisionTreeRegressor is fitted for 'absolute_error'",
+                ),
+                (XGBRegressor(objective="reg:absoluteerror"), "'reg:absoluteerror'"),
+                (XGBRegressor(monotone_constraints=(1, *[0] * 7)), "monotonicity"),
+            ]
+        ),
         # more members than there will be
         (EXACT, {"target_size": 9}, ValueError, r"more than the 8 members of .*int in \[1, 8\]"),
         (BOOSTING, {"target_size": 101}, ValueError, "more than the 100 members"),

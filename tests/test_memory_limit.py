@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from ensprune import EnsemblePruner, storage, validation
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Probability
+from ensprune.members.forest import ForestMembers
 from ensprune.objectives import Accuracy, generic, margins
 from ensprune.objectives.generic import GenericObjective
 from ensprune.objectives.out_of_bag import out_of_bag_gram
@@ -207,6 +208,27 @@ def test_looking_at_blocks_does_not_leave_the_file_in_memory(what, monkeypatch):
             objective.candidates()
             objective.add(member)
     assert max(peaks) < 0.5 * outputs.nbytes
+
+
+def test_writing_blocks_of_rows_does_not_leave_the_file_in_memory(monkeypatch):
+    """Members are read for some rows at a time, and each has its rows elsewhere in the file."""
+    X, y = make_classification(
+        8_000, 10, n_informative=8, n_classes=20, n_clusters_per_class=1, random_state=0
+    )
+    forest = RandomForestClassifier(100, max_depth=4, random_state=0).fit(X[:500], y[:500])
+    monkeypatch.setattr(ForestMembers, "reads_one_by_one", False)  # as boosting is read
+    before, peaks = pages_of_files(), [0]
+
+    def released(array):
+        peaks.append(pages_of_files() - before)
+        release(array)
+
+    for module in (storage, validation):
+        monkeypatch.setattr(module, "release", released)
+    EnsemblePruner(
+        FrozenEstimator(forest), target_size=2, selector="first", memory_limit=40_000_000
+    ).fit(X, y)
+    assert max(peaks) < 0.1 * 4 * 100 * 20 * len(y)
 
 
 @pytest.mark.parametrize(

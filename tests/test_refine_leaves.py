@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -12,7 +13,7 @@ from families import FAMILIES, Family, data, fitted
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_diabetes, make_regression
+from sklearn.datasets import load_diabetes, make_friedman1, make_regression
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -38,7 +39,7 @@ from xgboost import XGBRegressor
 
 from ensprune import EnsemblePruner, compact, leaf_refinement, prune, refine_leaves
 from ensprune.members import open_members
-from ensprune.refine import Opinion
+from ensprune.refine import Opinion, Refinement, RefinementBySize
 from ensprune.refinement import Strength
 
 NAMES = (
@@ -485,7 +486,9 @@ def test_a_teacher_that_says_something_else_is_refused():
     order = np.arange(len(y))
     numbers = RandomForestRegressor(5, random_state=0).fit(X, order)
     boosted = AdaBoostRegressor(n_estimators=3, random_state=0).fit(X, order)
-    with pytest.raises(ValueError, match="predicts something else than RandomForestClassifier"):
+    with pytest.raises(
+        ValueError, match=r"predicts .* but RandomForestClassifier .*; give what it was cut from"
+    ):
         refine_leaves(forest, X, y, teacher=numbers)
     alone = make_pipeline(OneHotEncoder(), DecisionTreeClassifier()).fit(X, y)
     for teacher in (alone, alone[-1]):
@@ -517,6 +520,26 @@ def test_bad_input_is_refused(options, message):
         refine_leaves(forest, X, y, **options)
 
 
+def test_a_report_says_what_was_done():
+    X, y = make_friedman1(300, random_state=0)
+    forest = RandomForestRegressor(5, max_depth=4, random_state=0).fit(X[:150], y[:150])
+    refined, report = refine_leaves(forest, X[150:], y[150:], return_report=True, random_state=0)
+    again = refine_leaves(forest, X[150:], y[150:], random_state=0)
+    np.testing.assert_array_equal(refined.predict(X), again.predict(X))
+    assert report.judged_on == "unseen rows"
+    assert str(report).startswith("leaf values fitted anew")
+    assert f"{report.loss:.4g}, with the leaves as they were {report.loss_unrefined:.4g}" in str(
+        report
+    )
+    same, report = refine_leaves(forest, X[:9], y[:9], return_report=True)
+    np.testing.assert_array_equal(same.predict(X), forest.predict(X))
+    assert str(report) == "leaf values left as they were: too few rows to judge by"
+    options = {"damping": 0.1, "shrinkage": 0.0, "return_report": True}
+    report = refine_leaves(forest, X[150:], y[150:], **options)[1]
+    assert str(report) == "leaf values fitted anew: as strongly as told"
+    assert "nothing was better" in str(replace(report, strength=Strength(), judged_on="regrown"))
+
+
 def test_what_cannot_be_refined_says_so():
     X, y = data("binary")
     with pytest.raises(TypeError, match="vote for labels"):
@@ -531,3 +554,41 @@ def test_what_cannot_be_refined_says_so():
         refine_leaves(forest, X, np.full(len(y), "oak"))
     with pytest.raises(ValueError, match="refine='roots' is unknown; give None or one of"):
         EnsemblePruner(FrozenEstimator(forest), refine="roots").fit(X, y)
+
+
+def test_a_certified_size_is_refined_as_is_best_for_about_that_size():
+    X, y = make_friedman1(400, noise=0.5, random_state=0)
+    pruner = EnsemblePruner(
+        RandomForestRegressor(24, random_state=0),
+        target_size="auto",
+        tolerance=0.2,
+        confidence=0.9,
+        refine="leaves",
+        random_state=0,
+    ).fit(X, y)
+    assert pruner.n_members_ < 24
+    assert pruner.certificate_.bound <= 0.2
+    refined = pruner.path_.to_frame().set_index("size")["score_refined"].dropna()
+    assert refined[1] < refined[4] < refined[24]  # of cuts of these sizes, not of the first one's
+    assert pruner.score_pruned_ == refined[pruner.n_members_]
+
+
+def test_strengths_are_chosen_anew_where_sizes_have_halved():
+    class Told(Refinement):
+        def fit(self, estimator, evidence):
+            self.report = estimator.n_estimators
+            return self
+
+        def refined(self, estimator, evidence):
+            return self.report
+
+        cross_fitted = refined
+
+    X, y = make_friedman1(60, random_state=0)
+    forest = RandomForestRegressor(20, max_depth=2, random_state=0).fit(X, y)
+    refine = RefinementBySize(Told(), [])
+    sizes = [20, 15, 11, 10, 6, 5, 2]
+    told = [refine(open_members(forest).subset(range(size))) for size in sizes]
+    assert told == [20, 20, 20, 10, 10, 5, 2]
+    asked = [24, 20, 12, 10, 7, 5, 3, 1]
+    assert [refine.fitted_for(size).report for size in asked] == [20, 20, 20, 10, 10, 5, 5, 2]

@@ -18,6 +18,7 @@ from ensprune.storage import (
     release,
     rows_at_once,
     samples_of,
+    store_samples,
 )
 
 
@@ -88,3 +89,17 @@ def test_a_disk_that_fails_otherwise_is_not_called_full(monkeypatch):
 def test_a_system_that_cannot_reserve_room_does_without(monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
     assert not on_disk((2, 3, 4)).any()
+
+
+def test_a_block_of_samples_is_written_where_the_array_lives():
+    values = np.arange(600.0, dtype=np.float32).reshape(10, 2, 30)
+    for array in (np.zeros_like(values), on_disk(values.shape)):
+        for block in (slice(0, 7), slice(7, 30)):
+            store_samples(array[:4], block, values[:4, :, block])
+            store_samples(array[4:], block, values[4:, :, block])
+        np.testing.assert_array_equal(array, values)
+
+
+def test_members_that_are_no_neighbours_are_let_go_of_sooner():
+    part = on_disk((400, 2, 20_000))[:, :, :10]
+    assert len(rows_at_once(part)) < len(rows_at_once(part, apart=True))

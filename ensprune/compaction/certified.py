@@ -45,7 +45,7 @@ def certified(
     members = open_members(estimator)
     whole = lossless(members)
     rows = judging_rows(members, X, y, sample_weight, "auto")
-    scorer = scorer_of(scoring, estimator, members)
+    scorer = scorer_of(scoring, estimator, members, rows.y)
     choosing, certifying = (
         rows.take(half)
         for half in certification_split(

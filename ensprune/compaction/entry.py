@@ -6,9 +6,7 @@ import numbers
 from collections.abc import Iterator
 from typing import Any
 
-from sklearn.utils._param_validation import validate_params
-
-from ..arguments import N_JOBS
+from ..arguments import check_arguments
 from ..members.opening import open_members
 from ..objectives.registry import ScorerLike
 from .certified import certified
@@ -23,7 +21,6 @@ from .path import (
 )
 
 
-@validate_params({"n_jobs": N_JOBS}, prefer_skip_nested_validation=False)
 def compact(
     estimator: Any,
     X: Any = None,
@@ -132,6 +129,7 @@ def compact(
     >>> nodes(small) < nodes(forest) / 3
     True
     """
+    check_arguments("compact", n_jobs=n_jobs, random_state=random_state)
     _check(X, y, tolerance)
     _check_confidence(X, confidence, return_certificate, validation)
     if X is None:
@@ -158,7 +156,7 @@ def compact(
     members = open_members(estimator)
     whole = lossless(members)
     rows = judging_rows(members, X, y, sample_weight, validation)
-    scorer = scorer_of(scoring, estimator, members)
+    scorer = scorer_of(scoring, estimator, members, rows.y)
     least = least_nodes(whole, rows, scorer, method, float(tolerance), n_jobs)
     path = path_below(whole, rows, scorer, method, n_jobs, judging=rows)
     return smallest_within(path, float(tolerance), least).estimator

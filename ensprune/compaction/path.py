@@ -24,7 +24,7 @@ from ..members.sampling import little_said, scarcely_unseen
 from ..objectives.base import class_positions, normalised_weights
 from ..objectives.generic import call_scorer
 from ..objectives.registry import ScorerLike, default_scorer
-from ..scoring import as_scorer
+from ..scoring import as_scorer, check_scores_labels, check_scores_values
 from ..validation import Validation
 from .collapse import collapse_path
 from .depth import depth_path
@@ -96,7 +96,7 @@ def compaction_path(
     members = open_members(estimator)
     whole = lossless(members)
     rows = judging_rows(open_members(whole), X, y, sample_weight, validation)
-    scorer = scorer_of(scoring, estimator, members)
+    scorer = scorer_of(scoring, estimator, members, rows.y)
     yield from path_below(whole, rows, scorer, method, n_jobs, judging=rows)
 
 
@@ -316,11 +316,17 @@ def _offset(combiner: Combiner, n_outputs: int, n_samples: int) -> np.ndarray:
     return np.zeros((n_samples, n_outputs)) if found is None else found.T
 
 
-def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members) -> Any:
-    """The metric; None is the ensemble's default."""
+def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members, y: np.ndarray) -> Any:
+    """The metric, which can score these labels or values; None is the ensemble's default."""
+    classes = members.combiner.classes
     if scoring is None:
         return default_scorer(members.combiner)
-    return as_scorer(scoring, estimator)
+    scorer = as_scorer(scoring, estimator)
+    if classes is None:
+        check_scores_values(scorer, scoring, y)
+    else:
+        check_scores_labels(scorer, scoring, y, classes)
+    return scorer
 
 
 def check_options(method: Any, validation: Any) -> None:

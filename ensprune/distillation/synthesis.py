@@ -50,7 +50,7 @@ def munge(
     TypeError
         If ``X`` is sparse.
     ValueError
-        If there are fewer than 2 rows.
+        If there are fewer than 2 rows, or no columns.
 
     References
     ----------
@@ -58,6 +58,11 @@ def munge(
     """
     if sparse.issparse(X):
         raise TypeError("sparse rows cannot be augmented; give n_augment=0, or a dense X")
+    if np.ndim(X) != 2:
+        raise ValueError(
+            f"X has {np.ndim(X)} dimensions, and synthetic rows are made column by column; give an X "
+            "of shape (n_samples, n_features), or n_augment=0"
+        )
     if isinstance(X, pd.DataFrame):
         columns = [X.iloc[:, position] for position in range(X.shape[1])]
     else:
@@ -66,7 +71,9 @@ def munge(
         numeric = X.dtype.kind in "biuf"
         columns = list(X.T) if numeric else [pd.Series(column) for column in X.T]
     if len(X) < 2:
-        raise ValueError(f"X has {len(X)} rows; augmentation needs at least 2")
+        raise ValueError(
+            f"X has {len(X)} rows; augmentation needs at least 2: give more, or n_augment=0"
+        )
     rng = check_random_state(random_state)
     neighbours = _neighbours(columns, n_neighbors)
     repeats = -(-n_rows // len(X))

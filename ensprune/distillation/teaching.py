@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils import _safe_indexing, check_random_state, shuffle
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
-from ..arguments import RANDOM_STATE
+from ..arguments import check_arguments
 from ..members.steps import last_step
 from .synthesis import munge
 
@@ -28,7 +27,6 @@ _COPIES = 10
 _WHISPER = 1e-6
 
 
-@validate_params({"random_state": RANDOM_STATE}, prefer_skip_nested_validation=False)
 def distill(
     estimator: Any,
     X: Any,
@@ -101,9 +99,15 @@ def distill(
     >>> print(tree.get_n_leaves(), (tree.predict(X) == forest.predict(X)).mean() > 0.95)
     16 True
     """
+    check_arguments("distill", random_state=random_state)
     for argument, given in (("estimator", estimator), ("student", student)):
         if isinstance(given, type):
             raise TypeError(f"{argument}={given.__name__} is a class; give an object of it")
+    if not hasattr(estimator, "fit"):
+        raise TypeError(
+            f"estimator={type(estimator).__name__} is neither a classifier nor a regressor of "
+            "scikit-learn's interface; give one that is fitted"
+        )
     check_is_fitted(estimator)
     _check_student(estimator, student)
     n_samples = _num_samples(X)

@@ -242,6 +242,7 @@ def make_report(
             "predict: wall-clock time, the best of some turns of full and pruned on the same rows "
             f"({timed_on}), on this machine ({os.cpu_count()} CPUs), n_jobs as the estimators have it."
             f"{_remark_on_load()}",
+            *([f"refine: {curve.refined}."] if curve.refined else []),
             *([f"retrain: {curve.retrained}."] if curve.retrained else []),
         ),
         curve=curve,

@@ -47,6 +47,8 @@ class PathCurve:
         Which of the cut and the retrained models was kept, as a sentence.
     off_path : bool, default=False
         Whether it is a retrained one, which no point of the path stands for.
+    refined : str, default=""
+        What was fitted anew after the cut, as a sentence.
     """
 
     name: str
@@ -62,6 +64,7 @@ class PathCurve:
     certificate: Certificate | None
     retrained: str = ""
     off_path: bool = False
+    refined: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,15 @@ def _of_ensemble(pruner: Any) -> Subject:
         certificate=pruner.certificate_,
         retrained="" if retrained is None else str(retrained),
         off_path=off_path(pruner),
+        refined=_refined(pruner),
     )
     full, pruned = pruner.estimator_, pruner.pruned_estimator_
     return Subject(full, pruned, scorer, judged, curve, count)
+
+
+def _refined(pruner: Any) -> str:
+    refinement = None if off_path(pruner) else getattr(pruner, "refinement_", None)
+    return "" if refinement is None else str(refinement)
 
 
 def _of_network(pruner: Any) -> Subject:

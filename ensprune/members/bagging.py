@@ -177,6 +177,10 @@ class BaggingMembers(AverageMembers, HasLeaves):
                 rows = tree._validate_X_predict(self._columns_of(t, X), check_input=True)
                 refuse_other_rows(self.estimator, [tree], rows, unseen[t : t + 1])
 
+    @classmethod
+    def check_loss(cls, estimator: Any) -> None:
+        _check_tree(estimator.estimator)
+
     def leaves(self) -> Leaves:
         trees = self._nodes()
         speaks = None
@@ -193,7 +197,7 @@ class BaggingMembers(AverageMembers, HasLeaves):
             raise TypeError(no_leaves(self))
         result = []
         for tree in self.estimator.estimators_:
-            refuse_constraints(type(tree).__name__, tree.criterion, tree.monotonic_cst)
+            _check_tree(tree)
             nodes = nodes_of(tree)
             if self.combiner.classes is not None:
                 values = np.zeros((len(nodes.values), self.n_outputs))
@@ -260,6 +264,11 @@ def _output(
         # Members were fitted on class positions, so classes_ are rows of the output.
         output[member.classes_] = member.predict_proba(X).T
     return output
+
+
+def _check_tree(tree: Any) -> None:
+    criterion, monotonic = (getattr(tree, name, None) for name in ("criterion", "monotonic_cst"))
+    refuse_constraints(type(tree).__name__, criterion, monotonic)
 
 
 open_members.register(BaggingClassifier, BaggingMembers)

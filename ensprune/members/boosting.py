@@ -166,9 +166,13 @@ class BoostingMembers(Members, HasLeaves):
                 stages.flat[position].random_state = own
         return {"estimators_": stages, "_rng": own}
 
+    @classmethod
+    def check_loss(cls, estimator: Any) -> None:
+        refuse_constraints(type(estimator).__name__, estimator.loss, None)
+
     def leaves(self) -> Leaves:
         stages = self.estimator.estimators_
-        refuse_constraints(type(self.estimator).__name__, self.estimator.loss, None)
+        self.check_loss(self.estimator)
         rate = float(self.estimator.learning_rate)
         output = np.tile(np.arange(stages.shape[1]), len(stages)) if stages.shape[1] > 1 else None
         trees = [nodes_of(tree) for tree in stages.flat]

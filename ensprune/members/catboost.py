@@ -205,12 +205,12 @@ class CatBoostMembers(Members, HasLeaves):
         if not is_symmetric(self._model):
             raise ValueError(
                 f"leaf values of {name} are refitted in symmetric trees only, not with "
-                "grow_policy='Depthwise' or 'Lossguide'; leave refine=None"
+                "grow_policy='Depthwise' or 'Lossguide'; keep its leaves (refine=None)"
             )
         if loss not in ("RMSE", "MultiClass", *_LOGISTIC, *_EXP):
             raise ValueError(
-                f"{name} was fitted for {loss!r}; refitted leaf values minimise squared error or "
-                "a log-likelihood and would undo that; leave refine=None"
+                f"{name} is fitted for {loss!r}; refitted leaf values minimise squared error or "
+                "a log-likelihood and would undo that; keep its leaves (refine=None)"
             )
         constraints = self.estimator.get_param("monotone_constraints")
         refuse_constraints(name, None, 1 if constraints else None)

@@ -86,9 +86,13 @@ class ForestMembers(AverageMembers, HasLeaves):
         rows = self.estimator._validate_X_predict(X)
         refuse_other_rows(self.estimator, self.estimator.estimators_[:N_ASKED], rows, unseen)
 
+    @classmethod
+    def check_loss(cls, estimator: Any) -> None:
+        refuse_constraints(type(estimator).__name__, estimator.criterion, estimator.monotonic_cst)
+
     def leaves(self) -> Leaves:
         forest = self.estimator
-        refuse_constraints(type(forest).__name__, forest.criterion, forest.monotonic_cst)
+        self.check_loss(forest)
         nodes = [nodes_of(tree) for tree in forest.estimators_]
         return gather(nodes, np.full(len(nodes), 1.0 / len(nodes)))
 

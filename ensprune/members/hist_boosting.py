@@ -146,9 +146,13 @@ class HistBoostingMembers(Members, HasLeaves):
     def _trees(self) -> list[Any]:
         return [tree for stage in self.estimator._predictors for tree in stage]
 
+    @classmethod
+    def check_loss(cls, estimator: Any) -> None:
+        refuse_constraints(type(estimator).__name__, estimator.loss, estimator.monotonic_cst)
+
     def leaves(self) -> Leaves:
         boosting = self.estimator
-        refuse_constraints(type(boosting).__name__, boosting.loss, boosting.monotonic_cst)
+        self.check_loss(boosting)
         trees = [_nodes_of(tree) for tree in self._trees()]
         per_stage = boosting.n_trees_per_iteration_
         output = np.tile(np.arange(per_stage), self.n_members) if per_stage > 1 else None

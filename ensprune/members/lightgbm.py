@@ -308,8 +308,8 @@ class LightGBMMembers(Members, HasLeaves):
         name = type(self.estimator).__name__
         if objective in _OTHER_LOSSES or objective in _RANKING:
             raise ValueError(
-                f"{name} was fitted for {objective!r}; refitted leaf values minimise squared "
-                "error or a log-likelihood and would undo that; leave refine=None"
+                f"{name} is fitted for {objective!r}; refitted leaf values minimise squared "
+                "error or a log-likelihood and would undo that; keep its leaves (refine=None)"
             )
         refuse_constraints(name, None, 1 if self._model.parameter("monotone_constraints") else None)
         model = self._model

@@ -68,6 +68,16 @@ class HasLeaves(ABC):
             The original is left as it was.
         """
 
+    @classmethod  # noqa: B027
+    def check_loss(cls, estimator: Any) -> None:
+        """Refuse parameters of an ensemble, fitted or not, that other leaf values would undo.
+
+        Raises
+        ------
+        ValueError
+            That names them.
+        """
+
     def regrown(self, X: Any, y: Any, sample_weight: Any, n_members: int, random_state: int) -> Any:
         """So many members of the same kind, grown on other rows, or None.
 
@@ -115,7 +125,7 @@ def open_leaves(fitted: Any) -> Any:
 
 
 def check_leaves(unfitted: Any) -> None:
-    """Refuse a family whose members are no trees, before the ensemble is fitted.
+    """Refuse what :func:`open_leaves` or its leaves would, before the ensemble is fitted.
 
     Parameters
     ----------
@@ -124,7 +134,9 @@ def check_leaves(unfitted: Any) -> None:
     Raises
     ------
     TypeError
-        As :func:`open_leaves`, where that can be told.
+        If its members are no trees.
+    ValueError
+        If other leaf values would break what it is fitted for.
     """
     last, adapter, known = last_step(unfitted)[1], adapter_of(unfitted), foretold(unfitted)
     if adapter is None or known is None:
@@ -132,6 +144,7 @@ def check_leaves(unfitted: Any) -> None:
     # Bagging is of any estimators, of which trees alone carry weights.
     if not issubclass(adapter, HasLeaves) or not known.carries_weights:
         raise TypeError(_leafless(last, known.kind))
+    adapter.check_loss(last)
 
 
 def no_leaves(members: Members) -> str:
@@ -163,11 +176,11 @@ def refuse_constraints(name: str, loss: str | None, monotonic: Any) -> None:
     """
     if loss in _OTHER_THAN_MEANS:
         raise ValueError(
-            f"{name} was fitted for {loss!r}; refitted leaf values minimise squared error and "
-            "would undo that; leave refine=None"
+            f"{name} is fitted for {loss!r}; refitted leaf values minimise squared error and "
+            "would undo that; keep its leaves (refine=None)"
         )
     if monotonic is not None and np.any(np.asarray(monotonic) != 0):
         raise ValueError(
-            f"{name} was grown under monotonicity constraints, which refitted leaf values would "
-            "break; leave refine=None"
+            f"{name} is grown under monotonicity constraints, which refitted leaf values would "
+            "break; keep its leaves (refine=None)"
         )

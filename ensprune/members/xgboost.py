@@ -305,12 +305,18 @@ class XGBoostMembers(Members, HasLeaves):
             changed["kwargs"] = dict(self.estimator.kwargs)
         return shallow_copy(self.estimator, without=("evals_result_",), **changed)
 
+    @classmethod
+    def check_loss(cls, estimator: Any) -> None:
+        name, objective = type(estimator).__name__, getattr(estimator, "objective", None)
+        if isinstance(objective, str):
+            refuse_other_losses(name, objective)
+        constraints = getattr(estimator, "monotone_constraints", None)
+        refuse_constraints(name, None, 1 if constraints else None)
+
     def leaves(self) -> Leaves:
         """The leaves; values have dart's weights in them and sum up to the margin as they are."""
-        name = type(self.estimator).__name__
-        refuse_other_losses(name, self._layout.objective)
-        constraints = getattr(self.estimator, "monotone_constraints", None)
-        refuse_constraints(name, None, 1 if constraints else None)
+        refuse_other_losses(type(self.estimator).__name__, self._layout.objective)
+        self.check_loss(self.estimator)
         nodes = self._nodes
         output = np.array(self._layout.outputs) if self._layout.n_outputs > 1 else None
         return gather(nodes, np.ones(len(nodes)), output)

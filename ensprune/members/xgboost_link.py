@@ -99,6 +99,6 @@ def refuse_other_losses(name: str, objective: str) -> None:
     """
     if objective in _OTHER_LOSSES or objective.startswith(_SURVIVAL):
         raise ValueError(
-            f"{name} was fitted for {objective!r}; refitted leaf values minimise squared "
-            "error or a log-likelihood and would undo that; leave refine=None"
+            f"{name} is fitted for {objective!r}; refitted leaf values minimise squared "
+            "error or a log-likelihood and would undo that; keep its leaves (refine=None)"
         )

@@ -226,7 +226,7 @@ class Residuals:
         residual = room.array((n_some, *near.shape))
         parts = [_EVERYONE]
         if is_on_disk(outputs):
-            parts = rows_at_once(outputs[:n_some, :, block])
+            parts = rows_at_once(outputs[:n_some, :, block], apart=not isinstance(members, slice))
         for part in parts:
             some = part if isinstance(members, slice) else members[part]
             np.subtract(outputs[some, :, block], near, out=residual[part])

@@ -7,6 +7,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     RandomForestClassifier,
@@ -289,3 +290,12 @@ def test_out_of_bag_rows_must_exist_and_be_the_training_rows():
         compact(boosting, X, y, validation="oob")
     with pytest.raises(ValueError, match="labels"):
         compact(forest, X, y + 7)
+
+
+def test_a_metric_that_cannot_score_the_labels_says_what_to_give():
+    X, y = make_classification(60, random_state=0)
+    names = np.array(["ash", "birch"])[y]
+    forest = RandomForestClassifier(3, random_state=0).fit(X, names)
+    for confidence in (None, 0.9):
+        with pytest.raises(ValueError, match=r"scoring='f1' cannot .* name the positive class"):
+            compact(forest, X, names, scoring="f1", confidence=confidence)

@@ -152,6 +152,15 @@ def test_the_same_seed_gives_the_same_student():
     assert b"ensprune" not in pickle.dumps(students[0])
 
 
+def test_errors_of_the_student_name_the_student():
+    X, y = labelled()
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="'max_depth' parameter of DecisionTreeClassifier"):
+        distill(forest, X, DecisionTreeClassifier(max_depth=0))
+    with pytest.raises(ValueError, match="'random_state' parameter of distill"):
+        distill(forest, X, DecisionTreeClassifier(), random_state="seed")
+
+
 def test_bad_input_is_refused():
     X, y = labelled()
     forest = RandomForestClassifier(3, random_state=0).fit(X, y)
@@ -171,6 +180,10 @@ def test_bad_input_is_refused():
         distill(RandomForestClassifier(), X, DecisionTreeClassifier())
     with pytest.raises(ValueError, match="at least 2"):
         distill(forest, X[:1], DecisionTreeClassifier())
+    with pytest.raises(ValueError, match=r"X has 1 dimensions, .* or n_augment=0"):
+        distill(forest, X[0], DecisionTreeClassifier())
+    with pytest.raises(TypeError, match="estimator=str is neither a classifier nor"):
+        distill("forest", X, DecisionTreeClassifier())
 
 
 def test_sparse_rows_without_augmentation():

@@ -175,6 +175,8 @@ def test_refined_scores_have_no_interval_of_their_own():
     assert report.score_pruned.value == pruner.score_pruned_
     assert np.isnan(report.score_pruned.low)
     assert np.isfinite(report.score_full.low)
+    assert f"refine: {pruner.refinement_}." in str(report)
+    assert "leaf values fitted anew" in str(report)
 
 
 # --- forms --------------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_losses_of_regressors(loss, link):
         small.predict(X[NUMBERS]),
     )
     if link == Identity() and loss != "RMSE":
-        with pytest.raises(ValueError, match="leave refine=None"):
+        with pytest.raises(ValueError, match="keep its leaves"):
             members.leaves()
 
 

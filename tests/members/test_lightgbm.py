@@ -326,7 +326,7 @@ def test_objectives_of_regressors(objective):
         rtol=1e-12,
     )
     if objective in ("regression_l1", "huber", "quantile"):
-        with pytest.raises(ValueError, match="leave refine=None"):
+        with pytest.raises(ValueError, match="keep its leaves"):
             members.leaves()
 
 

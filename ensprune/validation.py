@@ -38,7 +38,7 @@ from .storage import blocks_of, on_disk, release, samples_of, store_samples
 _PRECISION = 1e-3
 
 # Bytes of exact outputs that are read at a time where nothing of them but their sum is kept.
-_PASSING = 1 << 24
+_PASSING = 1 << 23
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""Members that call the true class certain or impossible: what they add up to, by one product.
+"""Members that call a class certain or impossible: what all of them make of the samples, by one product.
 
-A function of one sample's sum then takes two values for a member, one where it is right and one
-where it is not. Which function that is, the metrics say.
+A sample's sum then goes up by one and the same amount, or stays. What follows from that, the metrics
+say.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from ..storage import release, rows_at_once
 # Samples added up in the outputs' precision, before these sums are added up in double precision: by
 # rounding, sums are off by a few units of 1e-7 of themselves.
 _BLOCK = 1 << 8
+
+# Samples counted at a time: counts of these, and so all sums on the way, are exact in float32.
+_COUNTED = 1 << 12
 
 # Sums this near to the best, relative to themselves, are computed anew.
 _DOUBT = 1e-6
@@ -86,3 +89,34 @@ def summed_gains_near_best(
             near |= np.abs(sums - sums[rivals].max()) <= doubt
     sums[near] = summed_gains(rows, members[near], gains)
     return sums
+
+
+def counted(rows: np.ndarray, members: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
+    """How many samples of each group every member gives a one.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_members, n_samples)
+        Zeros and ones, in memory or on disk.
+    members : ndarray of int, ascending
+    groups : ndarray of shape (n_samples,), dtype int
+        From 0.
+    n_groups : int
+
+    Returns
+    -------
+    ndarray of shape (len(members), n_groups), dtype float64
+        Whole numbers.
+    """
+    first = members[0]
+    between = rows[first : members[-1] + 1]
+    counts = np.zeros((len(between), n_groups))
+    for start in range(0, len(groups), _COUNTED):
+        block = slice(start, start + _COUNTED)
+        of_block = groups[block]
+        belongs = np.zeros((n_groups, len(of_block)), dtype=rows.dtype)
+        belongs[of_block, np.arange(len(of_block))] = 1
+        for some in rows_at_once(between):
+            counts[some] += between[some, block] @ belongs.T
+            release(rows)
+    return counts[members - first]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -14,10 +14,14 @@ from ..combiner import Combiner
 from ..link import Probability
 from ..replay import Replay
 from ..storage import release
+from .certain import are_certain, counted
 from .registry import register_any_response, register_objective
 from .running import RunningObjective
 
 _ONE = np.uint64(1)
+
+# Up to this many distinct sums counting is faster than sorting.
+_MOST_LEVELS = 128
 
 
 class RankingObjective(RunningObjective):
@@ -37,7 +41,13 @@ class RankingObjective(RunningObjective):
     -----
     A score and the label of its sample are packed into one integer whose order is that of the
     scores, so that sorting it carries the label along.
+
+    Where all probabilities are zero or one, as in trees whose leaves are pure, their sums take few
+    values: how many samples of either label there are at each of them, and so the metric to the last
+    bit, is counted for all candidates by one product.
     """
+
+    _one_against_rest: ClassVar[bool] = True
 
     def __init__(self, average: str = "macro", by_decision: bool = True, positive: int = 1):
         self.average = average
@@ -54,10 +64,13 @@ class RankingObjective(RunningObjective):
             c: float(self._weights[hit].sum()) if self.average == "weighted" else 1.0
             for c, hit in self._positive.items()
         }
-        if n_classes == 2 and isinstance(self.combiner.link, Probability):
+        averages = isinstance(self.combiner.link, Probability)
+        if n_classes == 2 and averages:
             # The raw score of the one class is all there is to rank.
             own = slice(self.positive, self.positive + 1)
-            return outputs[:, own], None if offset is None else offset[own]
+            outputs, offset = outputs[:, own], None if offset is None else offset[own]
+        plain = averages and offset is None and self._uniform and self._one_against_rest
+        self._certain = plain and are_certain(outputs)
         return outputs, offset
 
     def _columns(self, raw: np.ndarray) -> np.ndarray:
@@ -81,9 +94,17 @@ class RankingObjective(RunningObjective):
 
     def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
         """The metric, given running weights of the class and of the rest, best scores first."""
+        return float(self._areas(hits, others))
+
+    def _areas(self, hits: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The same of many candidates: over the last axis."""
         raise NotImplementedError
 
     def _moves(self, members: np.ndarray, sign: float) -> np.ndarray:
+        if self._certain and sign > 0:
+            levels = [np.unique(total, return_inverse=True) for total in self._total]
+            if max(len(values) for values, _ in levels) <= _MOST_LEVELS:
+                return self._moves_if_certain(members, levels)
         everything = slice(None)
         raw = np.empty_like(self._total)
         scores = np.empty(len(members))
@@ -94,6 +115,28 @@ class RankingObjective(RunningObjective):
                 self._raw_without(t, raw)
             scores[position] = self._score_of(raw)
             release(self._outputs)
+        return scores
+
+    def _moves_if_certain(
+        self, members: np.ndarray, levels: list[tuple[np.ndarray, np.ndarray]]
+    ) -> np.ndarray:
+        """:meth:`_moves`, given the values of the sum and where each sample has which, per row."""
+        scores, total = np.zeros(len(members)), sum(self._shares.values())
+        factors = self._member_weights[members]
+        for row, (label, positive) in enumerate(self._positive.items()):
+            values, at = levels[row]
+            groups = 2 * at + positive
+            ones = counted(self._outputs[:, row], members, groups, 2 * len(values))
+            zeros = np.bincount(groups, minlength=2 * len(values)) - ones
+            counts = np.concatenate([zeros, ones], axis=1).reshape(len(members), -1, 2)
+            for factor in np.unique(factors):
+                some = factors == factor
+                raw = np.concatenate([values, values + factor]) / (self._norm + factor)
+                ranked = raw.astype(self.combiner.dtype)
+                distinct, rank = np.unique(-ranked, return_inverse=True)
+                belongs = np.eye(len(distinct))[rank]
+                hits, others = ((counts[some, :, of] @ belongs).cumsum(axis=1) for of in (1, 0))
+                scores[some] += self._shares[label] / total * self._areas(hits, others)
         return scores
 
     def _raw_without(self, member: int, out: np.ndarray) -> None:
@@ -125,12 +168,12 @@ class RocAuc(RankingObjective):
         As there.
     """
 
-    def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
-        if not (hits[-1] > 0 and others[-1] > 0):
-            return float("nan")
+    def _areas(self, hits: np.ndarray, others: np.ndarray) -> np.ndarray:
+        pairs = 2.0 * hits[..., -1] * others[..., -1]
         steps = np.diff(others, prepend=0.0)
-        before = np.concatenate([[0.0], hits[:-1]])
-        return float(steps @ (before + hits) / (2.0 * hits[-1] * others[-1]))
+        before = np.concatenate([np.zeros_like(hits[..., :1]), hits[..., :-1]], axis=-1)
+        found = (steps * (before + hits)).sum(axis=-1)
+        return np.divide(found, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
 
 
 class RocAucOneVsOne(RocAuc):
@@ -151,6 +194,8 @@ class RocAucOneVsOne(RocAuc):
     Hand & Till, "A simple generalisation of the area under the ROC curve for multiple class
     classification problems", Machine Learning 45 (2001).
     """
+
+    _one_against_rest = False
 
     def _sample_weights(self, sample_weight: np.ndarray | None) -> np.ndarray:
         if sample_weight is not None:
@@ -184,12 +229,11 @@ class AveragePrecision(RankingObjective):
         As in :class:`RocAuc`.
     """
 
-    def _area(self, hits: np.ndarray, others: np.ndarray) -> float:
-        if not hits[-1] > 0:
-            return 0.0
+    def _areas(self, hits: np.ndarray, others: np.ndarray) -> np.ndarray:
         everyone = hits + others
         precision = np.divide(hits, everyone, out=np.zeros_like(hits), where=everyone > 0)
-        return float(np.diff(hits, prepend=0.0) @ precision / hits[-1])
+        found, most = (np.diff(hits, prepend=0.0) * precision).sum(axis=-1), hits[..., -1]
+        return np.divide(found, most, out=np.zeros_like(most), where=most > 0)
 
 
 def _curve(

@@ -8,7 +8,14 @@ from sklearn.metrics import average_precision_score, get_scorer, make_scorer, ro
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Logistic, Probability, Softmax
-from ensprune.objectives import AveragePrecision, GenericObjective, RocAuc, make_objective
+from ensprune.objectives import (
+    AveragePrecision,
+    GenericObjective,
+    RocAuc,
+    certain,
+    make_objective,
+    ranking,
+)
 
 N_MEMBERS, N_SAMPLES = 6, 90
 
@@ -174,3 +181,44 @@ def test_the_first_of_two_labels_may_be_the_one():
 def test_what_is_asked_for_and_not_there_has_no_fast_form(scorer):
     combiner = LinearCombiner("mean", Probability(), np.arange(2), 2)
     assert type(make_objective(scorer, combiner)) is GenericObjective
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("native", [None, [1.0, 2.0, 1.0, 1.0, 2.0, 0.1]])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("scoring", "n_classes"),
+    [
+        ("roc_auc", 2),
+        ("average_precision", 2),
+        ("roc_auc_ovr", 4),
+        ("roc_auc_ovr_weighted", 3),
+        ("roc_auc_ovo", 3),
+    ],
+)
+def test_members_that_are_certain_are_counted_instead_of_sorted(
+    scoring, n_classes, precision, native, dtype, monkeypatch
+):
+    monkeypatch.setattr(certain, "_COUNTED", 32)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, n_classes, N_SAMPLES)
+    knows = rng.random((N_MEMBERS, N_SAMPLES)) < 0.5
+    said = np.where(knows, y, rng.integers(0, n_classes, (N_MEMBERS, N_SAMPLES)))
+    outputs = np.ascontiguousarray(np.eye(n_classes)[said].transpose(0, 2, 1), dtype=dtype)
+    weights = None if native is None else np.array(native)
+    combiner = LinearCombiner(
+        "vote", Probability(), np.arange(n_classes), N_MEMBERS, weights, dtype=np.dtype(precision)
+    )
+    counting, sorting = (make_objective(scoring, combiner) for _ in range(2))
+    exact = GenericObjective(get_scorer(scoring))
+    for objective in (counting, sorting, exact):
+        objective.start(outputs, y, combiner)
+    for member in (5, 0, 3, 1):
+        scores = counting.candidates()
+        with monkeypatch.context() as patch:
+            patch.setattr(ranking, "_MOST_LEVELS", 0)
+            np.testing.assert_allclose(scores, sorting.candidates(), rtol=1e-15)
+        np.testing.assert_allclose(scores, exact.candidates(), rtol=1e-12)
+        for objective in (counting, sorting, exact):
+            objective.add(member)
+    np.testing.assert_array_equal(counting.candidates(drop=True), sorting.candidates(drop=True))

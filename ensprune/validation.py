@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import _safe_indexing
 
@@ -37,8 +38,10 @@ from .storage import blocks_of, on_disk, release, samples_of, store_samples
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
 _PRECISION = 1e-3
 
-# Bytes of exact outputs that are read at a time where nothing of them but their sum is kept.
+# Bytes of exact outputs that are read at a time where nothing of them but their sum is kept, so that
+# they stay in cache; and for each of several threads, which take a while to begin.
 _PASSING = 1 << 23
+_PASSING_EACH = 1 << 24
 
 
 @dataclass
@@ -138,14 +141,15 @@ class Validation:
     def _shares(self, n_rows: int, exact: bool) -> list[np.ndarray | None]:
         """Members to be read at a time, None for all at once.
 
-        Where outputs are only rounded and added up in double precision, a few that stay in cache
-        will do.
+        Where outputs are only rounded and added up in double precision, a few will do.
         """
         if not (exact and self.members.reads_one_by_one and shares_memory()):
             return [None]
         everyone = np.arange(self.members.n_members)
         bytes_of_one = 8 * self.members.n_outputs * n_rows
-        return [everyone[some] for some in blocks_of(len(everyone), bytes_of_one, _PASSING)]
+        jobs = effective_n_jobs(self.n_jobs)
+        at_once = _PASSING if jobs == 1 else min(jobs * _PASSING_EACH, self._room.reading)
+        return [everyone[some] for some in blocks_of(len(everyone), bytes_of_one, at_once)]
 
     def _check_finite(self, outputs: np.ndarray, first: int) -> None:
         for member, output in enumerate(outputs, first):

@@ -28,6 +28,9 @@ _MANY = 0.1
 # Sums of candidates and samples held at a time, in bytes: few calls, and still in cache.
 _TILE_BYTES = 1 << 21
 
+# Bytes of a product that are worth a thread of their own.
+_SHARE_BYTES = 1 << 26
+
 
 class LogLoss(LinearObjective):
     """Mean log-probability of the true class, clipped as scikit-learn clips it.
@@ -65,6 +68,8 @@ class LogLoss(LinearObjective):
         if isinstance(link, Probability):
             true = true_rows(outputs, self._targets)
             self._certain = are_certain(true)
+            # A product is as fast as memory is read, and so over before a thread has begun.
+            self._least_share = 1 + _SHARE_BYTES // true[0].nbytes if self._certain else 1
             at = self._targets, np.arange(self.n_samples)
             return true, None if offset is None else offset[at][None]
         return outputs, offset

@@ -30,6 +30,9 @@ class RunningObjective(AdditiveObjective):
     (:meth:`_moves`) and the current sub-ensemble (:meth:`_current`).
     """
 
+    # Members that are worth a thread of their own.
+    _least_share = 1
+
     def _begin(self, given: Given) -> None:
         refuse_mask(self, given)
         outputs, combiner = given.outputs, affine(given.combiner)
@@ -101,7 +104,8 @@ class RunningObjective(AdditiveObjective):
     ) -> np.ndarray:
         """``call`` on equal shares of ``members``, one thread each."""
         # A step takes milliseconds, no longer than joblib waits between two looks at a result.
-        jobs = min(effective_n_jobs(self._n_jobs), cores(), len(members))
+        shares = max(1, len(members) // self._least_share)
+        jobs = min(effective_n_jobs(self._n_jobs), cores(), shares)
         # Sums over a block of samples are too short to be shared out among threads.
         with one_blas_thread():
             if jobs <= 1:

@@ -8,7 +8,7 @@ from sklearn.metrics import get_scorer
 
 from ensprune.combiner import LinearCombiner
 from ensprune.link import Probability
-from ensprune.objectives import GenericObjective, LogLoss, make_objective
+from ensprune.objectives import GenericObjective, LogLoss, likelihood, make_objective
 
 
 @pytest.mark.parametrize("native", [None, [1.0, 0.5, 2.0, 3.0, 0.25], [2.0] * 5])
@@ -77,7 +77,8 @@ def certain(n_members=40, n_samples=5000, n_classes=3, right=0.7, seed=0):
 @pytest.mark.parametrize("native", [None, "some", "all"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_members_that_are_certain_score_as_any_others(weighted, native, dtype, n_jobs):
+def test_members_that_are_certain_score_as_any_others(weighted, native, dtype, n_jobs, monkeypatch):
+    monkeypatch.setattr(likelihood, "_SHARE_BYTES", 0)
     outputs, y = certain()
     rng = np.random.default_rng(1)
     weights = {None: None, "some": np.where(np.arange(40) % 3, 1.0, 0.25), "all": rng.random(40)}

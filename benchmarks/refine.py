@@ -5,10 +5,10 @@ testing, cut to 20 and to 10 trees out of bag. Prints for each the test loss (Br
 squared error) and the error (misclassified; mean squared error again) of
 
     cut      the pruned forest,
-    refined  the same with ``refine="leaves"``,
+    refined  the one pruned with ``refine="leaves"``, which may keep other trees,
     fresh    a forest of as many trees (the first ones of the full forest: the same as training
              RandomForest(K) with its seed),
-    f+ref    that one with its leaves refitted at the same strength,
+    f+ref    that one with its leaves refitted, the full forest its teacher,
 
 each divided by the full forest's, and at the end on how many (set, seed) pairs which is better.
 Writes a CSV line per forest as it goes and goes on from there when started again. Further sets come
@@ -29,13 +29,11 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets as sklearn_datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 
-from ensprune import datasets, prune
-from ensprune.leaf_refinement import LeafRefinement
+from ensprune import EnsemblePruner, datasets, prune, refine_leaves
 from ensprune.members import open_members
-from ensprune.refine import Labelled
-from ensprune.regrown import InClassesOf
 
 OWN = ("flights", "concrete", "hpc", "lending_club")
 SKLEARN = ("breast_cancer", "digits", "wine", "diabetes")
@@ -87,24 +85,29 @@ def compare(
     full = family(200, min_samples_leaf=min_leaf, random_state=seed).fit(X_train, y_train)
     loss, error = scores(full, X_test, y_test)
     members = open_members(full)
-    opinion = InClassesOf(members, members.combiner).opinion(X_train, None)
-    evidence = [Labelled(X_train, y_train, None, seen=True, opinion=opinion)]
     for size in sizes:
         start = time.perf_counter()
-        cut = prune(full, X_train, y_train, target_size=size, validation="oob")
+        pruner = EnsemblePruner(
+            FrozenEstimator(full),
+            target_size=size,
+            validation="oob",
+            refine="leaves",
+            random_state=0,
+        ).fit(X_train, y_train)
         fresh = members.subset(np.arange(size))
-        refinement = LeafRefinement(random_state=0).fit(cut, evidence)
         forests = {
-            "cut": cut,
-            "refined": refinement.refined(cut, evidence),
+            "cut": prune(full, X_train, y_train, target_size=size, validation="oob"),
+            "refined": pruner.pruned_estimator_,
             "fresh": fresh,
-            "f+ref": refinement.refined(fresh, evidence),
+            "f+ref": refine_leaves(
+                fresh, X_train, y_train, validation="oob", teacher=full, random_state=0
+            ),
         }
         row: dict[str, Any] = {"min_leaf": min_leaf, "size": size, "seed": seed}
         row["full_loss"], row["full_error"] = loss, error
         for name, forest in forests.items():
             row[f"loss {name}"], row[f"error {name}"] = scores(forest, X_test, y_test)
-        strength = refinement.report.strength
+        strength = pruner.refinement_.strength
         row["damping"], row["shrinkage"] = strength.damping, strength.shrinkage
         row["trust"], row["taught"] = strength.trust, int(strength.taught)
         row["step"] = strength.step

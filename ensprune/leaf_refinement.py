@@ -8,6 +8,7 @@ ensemble that is there is in ``refitting.py``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from .compaction.path import collapsed_to
 from .leaf_rows import labels_of, read, some_of, taught
 from .lesson import Course, Lesson
 from .members.refittable import check_leaves, open_leaves
-from .refine import Evidence, Labelled, Refinement
+from .refine import Evidence, Labelled, Refinement, Rehearsal
 from .refinement.equations import Equations, indicators
 from .refinement.strength import (
     DAMPINGS,
@@ -34,6 +35,7 @@ from .refinement.strength import (
     refit,
 )
 from .regrown import InClassesOf
+from .rehearsal import rehearse
 
 # Rows up to which five folds are worth their time, less where trees have to be grown; above, three.
 _FEW_ROWS, _MANY_ROWS = 1000, 3000
@@ -95,6 +97,17 @@ class LeafReport:
         return f"leaf values fitted anew{way}: {reason}"
 
 
+@dataclass(frozen=True)
+class _Rehearsed:
+    """What a search was told, for the refit to go on with: teachers need not learn twice."""
+
+    X: Any
+    fold_of: np.ndarray
+    course: Course
+    generator: np.random.Generator  # once folds and course were drawn
+    lesson: Lesson
+
+
 class LeafRefinement(Refinement):
     """``refine="leaves"``; see :func:`refine_leaves`.
 
@@ -118,6 +131,7 @@ class LeafRefinement(Refinement):
         super().__init__(n_jobs, random_state)
         self.dampings = tuple(dampings)
         self.shrinkages = tuple(shrinkages)
+        self._rehearsed: _Rehearsed | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -126,19 +140,48 @@ class LeafRefinement(Refinement):
         self._regrown: tuple[np.ndarray, list[Apart]] | None = None  # folds; one for each of them
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only scores along the path need the trees that were grown without a fold.
-        return self.__dict__ | {"_regrown": None}
+        # Only the search, and scores along the path, need what was learnt without a fold.
+        return self.__dict__ | {"_regrown": None, "_rehearsed": None}
+
+    def rehearsal(self, estimator: Any, evidence: Evidence) -> Rehearsal | None:
+        self._rehearsed = None
+        part = evidence[0]
+        n_samples = _num_samples(part.X)
+        weighted = part.sample_weight is not None and np.ptp(part.sample_weight) > 0
+        # Synthetic rows have no weights that a search could heed.
+        if len(evidence) > 1 or not part.seen or part.opinion is None or weighted:
+            return None
+        if n_samples < _FEWEST_ROWS or self._is_given:
+            return None
+        members = open_leaves(estimator)
+        generator = self._generator()
+        fold_of = self._folds_of(members, evidence, generator)
+        course = Course.given(members, part, fold_of, generator, self.n_jobs)
+        if course is None:
+            return None
+        onward = deepcopy(generator)
+        lesson = course.lesson(part.opinion, _SYNTHETIC_AT_LAST, generator)
+        self._rehearsed = _Rehearsed(part.X, fold_of, course, onward, lesson)
+        return rehearse(members, lesson, self.n_jobs)
+
+    @property
+    def _is_given(self) -> bool:
+        """Whether there is no strength to choose."""
+        return len(self.dampings) == len(self.shrinkages) == 1
+
+    def _generator(self) -> np.random.Generator:
+        rng = check_random_state(self.random_state)
+        return np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
 
     def fit(self, estimator: Any, evidence: Evidence) -> LeafRefinement:
         self._forget()
         members = open_leaves(estimator)
         members.leaves()  # says at once what cannot be refitted
         given = Strength(self.dampings[0], self.shrinkages[0])
-        if len(self.dampings) == len(self.shrinkages) == 1:
+        if self._is_given:
             self.report = LeafReport(given, np.nan, np.nan, "nothing")
             return self
-        rng = check_random_state(self.random_state)
-        generator = np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
+        generator = self._generator()
         unseen = any(not part.seen for part in evidence)
         n_judging = sum(_num_samples(part.X) for part in evidence if part.seen != unseen)
         if n_judging < _FEWEST_ROWS:
@@ -154,7 +197,11 @@ class LeafRefinement(Refinement):
         self.report = LeafReport(strength, loss, alone, judged_on)
         opinion = evidence[0].opinion
         if strength.taught and self._course is not None and opinion is not None:
-            self._lesson = self._course.lesson(opinion, _SYNTHETIC_AT_LAST, generator)
+            rehearsed = self._rehearsal_of(evidence[0])
+            if rehearsed is not None:
+                self._lesson = rehearsed.lesson
+            else:
+                self._lesson = self._course.lesson(opinion, _SYNTHETIC_AT_LAST, generator)
         self._course = None
         return self
 
@@ -233,11 +280,14 @@ class LeafRefinement(Refinement):
     ) -> list[Trial]:
         """Trees of the same kind, grown and refitted without a fold, judged on the fold."""
         (part,) = evidence
-        n_samples = _num_samples(part.X)
-        n_folds = _n_folds(n_samples, _FEW_ROWS)
-        fold_of = folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
-        self._course = Course.given(members, part, fold_of, rng, self.n_jobs)
-        seeds = rng.integers(1 << 31, size=n_folds).tolist()
+        rehearsed = self._rehearsal_of(part)
+        if rehearsed is not None:
+            fold_of, self._course = rehearsed.fold_of, rehearsed.course
+            rng = deepcopy(rehearsed.generator)
+        else:
+            fold_of = self._folds_of(members, evidence, rng)
+            self._course = Course.given(members, part, fold_of, rng, self.n_jobs)
+        seeds = rng.integers(1 << 31, size=fold_of.max() + 1).tolist()
         regrown = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
             delayed(self._regrown_without)(members, part, fold_of, fold, seed)
             for fold, seed in enumerate(seeds)
@@ -245,6 +295,16 @@ class LeafRefinement(Refinement):
         self._regrown = fold_of, regrown
         link = members.combiner.link
         return [apart.first(members.n_members).trial(link) for apart in regrown]
+
+    def _folds_of(self, members: Any, evidence: Evidence, rng: np.random.Generator) -> np.ndarray:
+        """A fold for each training row, shape (n_samples,)."""
+        n_folds = _n_folds(_num_samples(evidence[0].X), _FEW_ROWS)
+        return folds(labels_of(read(members, evidence, self.n_jobs)), n_folds, rng)
+
+    def _rehearsal_of(self, part: Labelled) -> _Rehearsed | None:
+        """What was drawn up for a search on these very rows."""
+        known = self._rehearsed
+        return known if known is not None and known.X is part.X else None
 
     def _regrown_without(
         self, members: Any, part: Labelled, fold_of: np.ndarray, fold: int, seed: int

@@ -95,6 +95,25 @@ class Labelled:
 Evidence = Sequence[Labelled]
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """What members will say once refined, on labelled rows to choose them by.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_members, n_outputs, n_samples), dtype float32
+    y : ndarray of shape (n_samples,)
+        Labels or values.
+    sample_weight : ndarray of shape (n_samples,) or None
+    X : array-like of shape (n_samples, n_features)
+    """
+
+    outputs: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    X: Any
+
+
 class Refinement(ABC):
     """Fits something of a cut ensemble anew.
 
@@ -130,6 +149,23 @@ class Refinement(ABC):
         TypeError
             As :meth:`fit`, where that can be told.
         """
+
+    def rehearsal(self, estimator: Any, evidence: Evidence) -> Rehearsal | None:
+        """What to choose members by, where more is known than what they say as they are.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The uncut ensemble.
+        evidence : sequence of Labelled
+            What :meth:`fit` gets next.
+
+        Returns
+        -------
+        Rehearsal or None
+            None: as they are.
+        """
+        return None
 
     @abstractmethod
     def fit(self, estimator: Any, evidence: Evidence) -> Refinement:

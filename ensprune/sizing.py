@@ -17,6 +17,7 @@ from .certificate import Auditor, Certificate
 from .path import PathPoint, PruningPath, SelectorResult
 from .refine import FittedRefinement, Refinement, RefinementBySize, refine_path, scored_refined
 from .selectors.base import Problem, Selector
+from .storage import is_on_disk
 from .validation import Validation
 
 # The first budget is about this many members.
@@ -65,6 +66,8 @@ def choose(
     -------
     Choice
     """
+    if refinement is not None:
+        problem = _rehearsed(problem, selector, validation, refinement)
     automatic = target_size == "auto"
     audited = automatic and auditor is not None
     enough = validation.score_full()[0] - tolerance if automatic else None
@@ -116,6 +119,27 @@ def choose(
         score = auditor.validation.score_full()[0] - certificate.loss
         path = path.with_refined({at: score})
     return Choice(path, path[at], certificate, fitted)
+
+
+def _rehearsed(
+    problem: Problem, selector: Selector, validation: Validation, refinement: Refinement
+) -> Problem:
+    """The problem with members as they will be once refined, where that is known."""
+    if problem.mask is None or is_on_disk(problem.outputs):
+        return problem
+    if getattr(selector, "asks_each_sample", False):
+        return problem
+    found = refinement.rehearsal(validation.members.estimator, validation.evidence)
+    if found is None:
+        return problem
+    return replace(
+        problem,
+        outputs=found.outputs,
+        y=found.y,
+        sample_weight=found.sample_weight,
+        rows=found.X,
+        mask=None,
+    )
 
 
 def _unscored(path: PruningPath) -> PruningPath:

@@ -290,7 +290,8 @@ def test_pruner_refines_what_it_cuts(estimator, task, judged_on):
     np.testing.assert_array_equal(again.predict(X), pruner.predict(X))
     assert open_members(pruner.at(2)).n_members == 2
     plain = EnsemblePruner(estimator, 0.3, random_state=0).fit(X, y)
-    np.testing.assert_array_equal(plain.selected_, pruner.selected_)
+    if judged_on == "unseen rows":  # else other trees may be better once refitted
+        np.testing.assert_array_equal(plain.selected_, pruner.selected_)
     assert plain.path_.to_frame()["score_refined"].isna().all()
 
 

@@ -213,6 +213,11 @@ class Selector(BaseEstimator, ABC):
         """Whether it can search where each member speaks only for rows it has not seen."""
         return True
 
+    @property
+    def asks_each_sample(self) -> bool:
+        """Whether every sample is a question of its own: synthetic ones then only cost time."""
+        return False
+
     def check(self, combination: Combination | None) -> None:
         """Refuse options that cannot be, and ensembles that this search is not for.
 

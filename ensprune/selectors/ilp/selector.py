@@ -191,6 +191,11 @@ class ILPSelector(Selector):
         self.mip_gap = mip_gap
         self.solver = solver
 
+    @property
+    def asks_each_sample(self) -> bool:
+        """All formulations do but squared error, whose size depends on the members only."""
+        return self.formulation != "squared_error" or bool(self.min_recall)
+
     def select(self, problem: Problem) -> PruningPath:
         start = time.perf_counter()
         self.check(problem.combination)

@@ -125,6 +125,10 @@ default="members"
         - ``"leaves"``: the leaf values of all kept trees together (:func:`ensprune.refine_leaves`
           says how, and for which families). Out of bag they are fitted to the training rows;
           with a hold-out to training and held-out rows, with a frozen ensemble to the rows given.
+          Out of bag the trees are chosen for it, too: by what each can say once its leaves are fitted
+          to what the teachers of the leaves say. Not under a ``sample_weight``, nor where ``memory_limit``
+          puts outputs on disk, nor by selectors that ask about each sample (``"ilp"`` other than by
+          squared error).
         - ``"weights"``: the weights of the kept members, of least squared error (averages) or of
           least loss of the link (boosting), non-negative, on rows the members have not seen. They
           are moved part of the way there, by cross-fitting, and stay where it does not help. For

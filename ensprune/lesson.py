@@ -17,10 +17,10 @@ from sklearn.utils.validation import _num_samples
 
 from .boosted import boosted
 from .codes import one_hot
+from .consensus import consensus
 from .distillation.synthesis import munge, numbers
 from .kernel_ridge import smooth
 from .objectives.base import class_positions
-from .objectives.simplex import least_squares_weights
 from .refine import Labelled, Opinion
 from .teacher import Teacher
 
@@ -60,8 +60,8 @@ class Lesson:
 class Course:
     """Lessons from labelled rows: by the ensemble grown on them, and by other models of these rows.
 
-    They are averaged with the shares that come nearest to the labels, each of them judged on rows
-    it has not seen.
+    What they say together comes as near to the labels as it can, each of them judged on rows it has
+    not seen.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ class Course:
         self._kind = part.X
         self._target = target_of(labels, classes)
         self._weight = weight_of(members, part)
+        self._classify = classes is not None
         rows = _numbers(table, table)
         self._teachers = [
             Teacher(fit, rows, labels, self._weight, classes, fold_of, seed, draws, n_jobs)
@@ -145,17 +146,19 @@ class Course:
             rows = np.flatnonzero(self._fold_of != without)
         mixed = _between(_safe_indexing(self._table, rows), per_row, rng)
         apart = [teacher.apart[:, rows] for teacher in self._teachers]
-        shares = _shares(self._target[:, rows], [opinion.mean, *apart], self._weight[rows])
+        known = [opinion.mean, *apart]
+        agreed = consensus(self._target[:, rows], known, self._weight[rows], self._classify)
         X = type(self._kind)(mixed, schema=self._kind.columns) if _is_polars(self._kind) else mixed
-        answers = shares[0] * opinion.speaker.answers(X)
         asked = _numbers(mixed, self._table)
-        for teacher, share in zip(self._teachers, shares[1:], strict=True):
-            if share > 0:
-                said = (
-                    teacher.answers(asked) if without is None else teacher.without(without, asked)
-                )
-                answers += share * said
-        return Lesson(X, answers)
+        said: list[np.ndarray | None] = [opinion.speaker.answers(X)]
+        for teacher, weight in zip(self._teachers, agreed.weights[1:], strict=True):
+            if weight == 0:
+                said.append(None)
+            elif without is None:
+                said.append(teacher.answers(asked))
+            else:
+                said.append(teacher.without(without, asked))
+        return Lesson(X, agreed.of(said))
 
 
 def _table(X: Any) -> Any:
@@ -187,19 +190,6 @@ def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     if classes is None:
         return np.asarray(labels, dtype=np.float64)[None]
     return one_hot(labels, len(classes)).astype(np.float64)
-
-
-def _shares(target: np.ndarray, said: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
-    """The shares of an average of the least squared error, shape (n_teachers,).
-
-    The first may be silent on some rows, which then do not count, or on all, and gets everything.
-    """
-    known = np.isfinite(said[0]).all(axis=0)
-    errors = [np.sqrt(weight[known]) * (each - target)[:, known] for each in said]
-    gram = np.array([[np.vdot(one, other) for other in errors] for one in errors])
-    if gram[0, 0] == 0 or not known.any():
-        return np.eye(len(said))[0]
-    return least_squares_weights(gram)
 
 
 def _numbers(X: Any, known: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from ensprune import EnsemblePruner, prune
 from ensprune import leaf_refinement as leaf_module
 from ensprune.distillation.synthesis import munge
-from ensprune.lesson import Course, _numbers, _shares
+from ensprune.lesson import Course, _numbers
 from ensprune.members.refittable import open_leaves
 from ensprune.objectives.base import class_positions
 from ensprune.refine import Labelled
@@ -112,28 +112,6 @@ def test_each_synthetic_row_comes_of_a_row_and_one_of_its_nearest():
             assert b in nearest[a] or a in nearest[b]
             partners.add((a, b))
     assert len(partners) > 60, "one neighbour only"
-
-
-def test_teachers_have_the_shares_of_the_least_error():
-    rng = np.random.default_rng(0)
-    target = rng.normal(size=(2, 50))
-    said = [target + size * rng.normal(size=(2, 50)) for size in (1.0, 0.7, 1.5)]
-    said[0][:, :5] = np.nan
-    weight = rng.uniform(0, 2, 50)
-
-    def loss(shares):
-        mixed = sum(share * each for share, each in zip(shares, said, strict=True))
-        return np.nansum(weight * (target - mixed) ** 2)
-
-    found = _shares(target, said, weight)
-    assert found.min() >= 0
-    assert found.sum() == pytest.approx(1)
-    grid = np.linspace(0, 1, 101)
-    tried = [(a, b, 1 - a - b) for a in grid for b in grid if a + b <= 1]
-    assert loss(found) <= min(map(loss, tried)) + 1e-9
-    np.testing.assert_array_equal(_shares(target, [target, *said[1:]], weight), [1, 0, 0])
-    silent = np.full(target.shape, np.nan)
-    np.testing.assert_array_equal(_shares(target, [silent, *said[1:]], weight), [1, 0, 0])
 
 
 def test_tables_with_words_missing_values_and_empty_columns_can_be_taught():

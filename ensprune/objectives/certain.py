@@ -14,7 +14,7 @@ from ..storage import release, rows_at_once
 # rounding, sums are off by a few units of 1e-7 of themselves.
 _BLOCK = 1 << 8
 
-# Samples counted at a time: counts of these, and so all sums on the way, are exact in float32.
+# Two counts of fewer samples than this are the two digits of one number that is exact in float32.
 _COUNTED = 1 << 12
 
 # Sums this near to the best, relative to themselves, are computed anew.
@@ -110,13 +110,16 @@ def counted(rows: np.ndarray, members: np.ndarray, groups: np.ndarray, n_groups:
     """
     first = members[0]
     between = rows[first : members[-1] + 1]
-    counts = np.zeros((len(between), n_groups))
-    for start in range(0, len(groups), _COUNTED):
-        block = slice(start, start + _COUNTED)
-        of_block = groups[block]
-        belongs = np.zeros((n_groups, len(of_block)), dtype=rows.dtype)
-        belongs[of_block, np.arange(len(of_block))] = 1
+    n_pairs = -(-n_groups // 2)
+    counts = np.zeros((len(between), n_pairs, 2))
+    length = _COUNTED - 1
+    for start in range(0, len(groups), length):
+        block = slice(start, start + length)
+        pair, second = np.divmod(groups[block], 2)
+        digits = np.zeros((n_pairs, len(pair)), dtype=rows.dtype)
+        digits[pair, np.arange(len(pair))] = np.where(second, _COUNTED, 1)
         for some in rows_at_once(between):
-            counts[some] += between[some, block] @ belongs.T
+            seconds, firsts = np.divmod(between[some, block] @ digits.T, _COUNTED)
+            counts[some] += np.stack([firsts, seconds], axis=2)
             release(rows)
-    return counts[members - first]
+    return counts.reshape(len(between), -1)[members - first, :n_groups]

@@ -199,7 +199,7 @@ def test_what_is_asked_for_and_not_there_has_no_fast_form(scorer):
 def test_members_that_are_certain_are_counted_instead_of_sorted(
     scoring, n_classes, precision, native, dtype, monkeypatch
 ):
-    monkeypatch.setattr(certain, "_COUNTED", 32)
+    monkeypatch.setattr(certain, "_COUNTED", 32)  # several blocks
     rng = np.random.default_rng(0)
     y = rng.integers(0, n_classes, N_SAMPLES)
     knows = rng.random((N_MEMBERS, N_SAMPLES)) < 0.5

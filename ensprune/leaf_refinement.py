@@ -84,7 +84,7 @@ class LeafReport:
         if self.judged_on == "nothing":
             reason = "too few rows to judge by" if strength.leaves_alone else "as strongly as told"
         else:
-            judges = "trees grown alike" if self.judged_on == "regrown" else "the cut"
+            judges = "trees grown alike" if self.judged_on == "regrown" else "its trees"
             reason = (
                 f"on rows that {judges} had not seen the loss was {self.loss:.4g}, with the leaves as "
                 f"they were {self.loss_unrefined:.4g}"

@@ -120,7 +120,8 @@ default="members"
         What a member costs: 1 each, tree nodes, pickled bytes, seconds per 1,000 rows (measured
         on validation rows), or the numbers given.
     refine : {"leaves", "weights"}, default=None
-        What is fitted anew after the cut; how strongly is chosen at ``target_size``.
+        What is fitted anew after the cut; how strongly is chosen at ``target_size``, or, where
+        ``"auto"`` certifies sizes, at every half of the size before.
 
         - ``"leaves"``: the leaf values of all kept trees together (:func:`ensprune.refine_leaves`
           says how, and for which families). Out of bag they are fitted to the training rows;

@@ -17,6 +17,7 @@ import numpy as np
 
 from .combination import in_words
 from .link import Link
+from .storage import release
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -200,6 +201,7 @@ class LinearCombiner(Combiner):
             if total is None:
                 total = self.empty_sum(output.shape)
             add_output(total, output, weight)
+            release(output)
         assert total is not None
         return self.raw_of_sum(total)
 
@@ -254,6 +256,7 @@ class LinearCombiner(Combiner):
         total, norm = np.zeros(outputs.shape[1:]), np.zeros(outputs.shape[2])
         for weight, output, speaks in zip(self.member_weights, outputs, mask, strict=True):
             add_output_where(total, norm, output, weight, speaks)
+            release(output)
         return self.raw_of_sum(total, norm)
 
     def shifted(self, total: np.ndarray) -> np.ndarray:

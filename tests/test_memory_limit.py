@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.tree import DecisionTreeClassifier
 
-from ensprune import EnsemblePruner, storage, validation
+from ensprune import EnsemblePruner, combiner, storage, validation
 from ensprune.combiner import LinearCombiner
-from ensprune.link import Probability
+from ensprune.link import Probability, Softmax
 from ensprune.members.forest import ForestMembers
 from ensprune.objectives import Accuracy, generic, margins
 from ensprune.objectives.generic import GenericObjective
@@ -34,6 +35,7 @@ from ensprune.selectors import (
     OrderingSelector,
     Problem,
     WeightSelector,
+    pursuit,
 )
 from ensprune.selectors.ordering import criterion_names
 from ensprune.storage import on_disk, release
@@ -208,6 +210,44 @@ def test_looking_at_blocks_does_not_leave_the_file_in_memory(what, monkeypatch):
             objective.candidates()
             objective.add(member)
     assert max(peaks) < 0.5 * outputs.nbytes
+
+
+def test_weights_of_boosting_stages_do_not_leave_the_file_in_memory(monkeypatch):
+    rng = np.random.default_rng(0)
+    outputs = on_disk((60, 25, 8_000))
+    y = rng.integers(25, size=8_000)
+    for t, out in enumerate(outputs):
+        out[...] = rng.normal(size=out.shape) + (t / 20) * (np.arange(25)[:, None] == y)
+        release(outputs)
+    problem = Problem(
+        outputs=outputs,
+        y=y,
+        combiner=LinearCombiner("sum", Softmax(), np.arange(25), 60, offset=np.zeros(25)),
+        objective=Accuracy(),
+        costs=np.ones(60),
+        budget=3,
+    )
+    before, peaks = pages_of_files(), []
+
+    def released(array):
+        peaks.append(pages_of_files() - before)
+        release(array)
+
+    for module in (storage, combiner, pursuit):
+        monkeypatch.setattr(module, "release", released)
+    tracemalloc.start()
+    try:
+        points, _ = pursuit.pursue(problem)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(points[-1].indices) == 3
+    assert max([*peaks, pages_of_files() - before]) < 0.5 * outputs.nbytes
+    assert peak < 12 * 8 * 25 * len(y)  # a dozen columns for each output
+    monkeypatch.setattr(pursuit, "_HELD_BYTES", 0)
+    again, _ = pursuit.pursue(problem)
+    in_memory, _ = pursuit.pursue(replace(problem, outputs=np.array(outputs)))
+    assert points == again == in_memory
 
 
 def test_writing_blocks_of_rows_does_not_leave_the_file_in_memory(monkeypatch):

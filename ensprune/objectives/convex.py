@@ -12,6 +12,10 @@ import numpy as np
 from scipy.special import expit, log_expit, logsumexp, softmax
 
 from ..link import Exp, Logistic, LogisticValue, Softmax
+from ..storage import blocks_of
+
+# Bytes of the raw scores that are looked at together: what comes of them on the way is a few times that.
+_BLOCK_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,16 @@ class ConvexLoss:
 
     def per_sample(self, raw: np.ndarray) -> np.ndarray:
         """The loss of each sample, not weighted, shape (n_samples,)."""
-        y, link = self.target, self.link
+        loss = np.empty(raw.shape[1])
+        for block in self._blocks():
+            loss[block] = self._per_sample(raw[:, block], self.target[:, block])
+        return loss
+
+    def _blocks(self) -> list[slice]:
+        return blocks_of(self.target.shape[1], 8 * len(self.target), _BLOCK_BYTES)
+
+    def _per_sample(self, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+        link = self.link
         if isinstance(link, Logistic | LogisticValue):
             margin = getattr(link, "scale", 1.0) * raw
             loss = -(y * log_expit(margin) + (1 - y) * log_expit(-margin))[0]
@@ -49,7 +62,15 @@ class ConvexLoss:
 
     def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""
-        y, link = self.target, self.link
+        gradient, curvature = np.empty(raw.shape), np.empty(raw.shape)
+        for block in self._blocks():
+            first, second = self._derivatives(raw[:, block], self.target[:, block])
+            np.multiply(self.weight[block], first, out=gradient[:, block])
+            np.multiply(self.weight[block], second, out=curvature[:, block])
+        return gradient, curvature
+
+    def _derivatives(self, raw: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        link = self.link
         if isinstance(link, Logistic | LogisticValue):
             scale = getattr(link, "scale", 1.0)
             p = expit(scale * raw)
@@ -62,4 +83,4 @@ class ConvexLoss:
             gradient, curvature = mean - y, mean
         else:
             gradient, curvature = raw - y, np.ones_like(raw)
-        return self.weight * gradient, self.weight * curvature
+        return gradient, curvature

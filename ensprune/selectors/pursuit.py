@@ -6,6 +6,8 @@ step adds the stage that promises the largest decrease of the loss and re-fits a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.optimize import minimize, nnls
 
@@ -15,10 +17,17 @@ from ..objectives.base import normalised_weights
 from ..objectives.convex import ConvexLoss
 from ..objectives.targets import link_target
 from ..path import PathPoint
+from ..storage import blocks_of, is_on_disk, release, samples_of
 from .base import Problem
 
 # Weights below this share of the largest are zero: the stage is left out again.
 _NEGLIGIBLE = 1e-9
+
+# Bytes of stages that are looked at together.
+_BLOCK_BYTES = 1 << 22
+
+# Bytes of stages in a file that are held in memory while weights are fitted to them.
+_HELD_BYTES = 1 << 24
 
 # Share of the whole ensemble's prediction in what the stages are fitted to; the rest is the label.
 _TRUST = 2.0 / 3.0
@@ -128,7 +137,10 @@ def pursue(problem: Problem, per_cost: bool = False) -> tuple[list[PathPoint], b
     if not best and not problem.fits(problem.costs.sum()):
         # No stage helps: the cheapest that is least bad, at its own weight.
         fitting = np.flatnonzero(problem.fits(problem.costs))
-        values = [loss.value(state.offset + problem.outputs[t]) for t in fitting]
+        values = []
+        for t in fitting:
+            values.append(loss.value(state.offset + problem.outputs[t]))
+            release(problem.outputs)
         least = int(np.argmin(values))
         return [problem.point([fitting[least]], -values[least])], False
     if problem.fits(problem.costs.sum()):
@@ -170,11 +182,9 @@ class _SquaredState(_State):
         self.residual = loss.target - self.offset
         self.gram = np.zeros((n_members, n_members))
         self.pull = np.zeros(n_members)
-        length = max(1, (1 << 22) // n_members)
-        for start in range(0, self.outputs.shape[2], length):
-            block = slice(start, start + length)
+        for block in blocks_of(self.outputs.shape[2], 8 * n_members, _BLOCK_BYTES):
             # Values may be large against residuals: float64 keeps the difference.
-            rows = self.outputs[:, 0, block].astype(np.float64)
+            rows = samples_of(self.outputs[:, 0], block, np.float64)
             weighted = rows * loss.weight[block]
             self.gram += weighted @ rows.T
             self.pull += weighted @ self.residual[0, block]
@@ -210,23 +220,43 @@ class _LikelihoodState(_State):
         raw = self.offset.copy()
         for t, weight in zip(chosen, weights, strict=True):
             raw += weight * self.outputs[t].astype(np.float64, copy=False)
+            release(self.outputs)
         return raw
 
     def promises(self, chosen: list[int], weights: np.ndarray) -> np.ndarray:
         gradient, curvature = self.loss.derivatives(self.raw(chosen, weights))
         dtype = self.outputs.dtype
-        slope = -np.einsum("tcn,cn->t", self.outputs, gradient.astype(dtype))
-        curve = np.einsum("tcn,tcn,cn->t", self.outputs, self.outputs, curvature.astype(dtype))
+        gradient, curvature = gradient.astype(dtype), curvature.astype(dtype)
+        slope, curve = np.empty((2, len(self.outputs)))
+        for some in blocks_of(len(self.outputs), gradient.nbytes, _BLOCK_BYTES):
+            part = self.outputs[some]
+            slope[some] = -np.einsum("tcn,cn->t", part, gradient)
+            curve[some] = np.einsum("tcn,tcn,cn->t", part, part, curvature)
+            release(part)
         helps = (slope > 0) & (curve > 0)
         return np.where(helps, slope**2 / np.where(helps, 2 * curve, 1.0), 0.0)
 
     def weights_for(self, chosen: list[int], start: np.ndarray) -> tuple[np.ndarray, float]:
-        stages = self.outputs[chosen].astype(np.float64).reshape(len(chosen), -1)
+        n_outputs, n_samples = self.offset.shape
+        bytes_of_sample = 8 * len(chosen) * n_outputs
+        blocks = blocks_of(n_samples, bytes_of_sample, _BLOCK_BYTES)
+        held = None
+        if not is_on_disk(self.outputs) or bytes_of_sample * n_samples <= _HELD_BYTES:
+            held = [self._stages(chosen, block) for block in blocks]
+
+        def stages() -> Iterator[tuple[slice, np.ndarray]]:
+            parts = (self._stages(chosen, block) for block in blocks) if held is None else held
+            return zip(blocks, parts, strict=True)
 
         def value_and_slope(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            raw = self.offset + (weights @ stages).reshape(self.offset.shape)
+            raw = self.offset.copy()
+            for block, part in stages():
+                raw[:, block] += (weights @ part).reshape(n_outputs, -1)
             gradient, _ = self.loss.derivatives(raw)
-            return self.loss.value(raw), stages @ gradient.ravel()
+            slope = np.zeros(len(chosen))
+            for block, part in stages():
+                slope += part @ gradient[:, block].ravel()
+            return self.loss.value(raw), slope
 
         found = minimize(
             value_and_slope,
@@ -237,3 +267,11 @@ class _LikelihoodState(_State):
             options={"maxiter": 100},
         )
         return found.x, float(found.fun)
+
+    def _stages(self, chosen: list[int], block: slice) -> np.ndarray:
+        """What chosen stages add in a block of samples, (n_chosen, n_outputs * n_block), float64."""
+        stages = np.empty((len(chosen), len(self.offset), block.stop - block.start))
+        for stage, t in zip(stages, chosen, strict=True):
+            stage[...] = self.outputs[t, :, block]
+            release(self.outputs)
+        return stages.reshape(len(chosen), -1)

@@ -13,12 +13,16 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from .lesson import Lesson
+from .members.refittable import open_leaves
 from .refine import Rehearsal
 from .refinement.alone import alone
 
 # So many rows at most; of many members, so many that what the trees say of them has so many numbers.
 _MOST_ROWS = 10_000
 _MOST_NUMBERS = 1 << 25
+
+# Trees whose leaves are in memory at a time: a large forest has more of them than rows.
+_MEMBERS_AT_ONCE = 20
 
 # A row does not stand there with labels less likely than this.
 _LIKELY = 0.02
@@ -40,20 +44,24 @@ def rehearse(members: Any, lesson: Lesson, n_jobs: int | None = None) -> Rehears
         Of classes, rows with each label that the teachers think likely, weighted by how likely: the
         Brier score of labels then is that of the answers, but for what is the same for all trees.
     """
-    leaves = members.leaves()
-    n_rows = min(lesson.answers.shape[1], _MOST_ROWS, max(_MOST_NUMBERS // leaves.n_trees, 1))
+    n_members = members.n_members
+    n_rows = min(lesson.answers.shape[1], _MOST_ROWS, max(_MOST_NUMBERS // n_members, 1))
     # From all over the lesson: another draw of a teacher may have answered its end.
     some = np.linspace(0, lesson.answers.shape[1] - 1, n_rows).round().astype(int)
     answers = lesson.answers[:, some]
-    ids = members.leaf_ids(_safe_indexing(lesson.X, some), n_jobs)
-    values = alone(leaves, ids, answers)
+    X = _safe_indexing(lesson.X, some)
 
-    n_most = max(_MOST_NUMBERS // (leaves.n_trees * values.shape[1]), 1)
+    n_most = max(_MOST_NUMBERS // (n_members * len(answers)), 1)
     heard, y, weight = _labelled(answers, members.combiner.classes, n_most)
-    outputs = np.empty((leaves.n_trees, values.shape[1], len(heard)), dtype=np.float32)
-    for tree, own in enumerate(outputs):
-        own[:] = values[ids[heard, tree]].T
-    return Rehearsal(outputs, y, weight, _safe_indexing(lesson.X, some[heard]))
+    outputs = np.empty((n_members, len(answers), len(heard)), dtype=np.float32)
+    for first in range(0, n_members, _MEMBERS_AT_ONCE):
+        several = np.arange(first, min(first + _MEMBERS_AT_ONCE, n_members))
+        trees = open_leaves(members.subset(several))
+        ids = trees.leaf_ids(X, n_jobs)
+        values = alone(trees.leaves(), ids, answers)
+        for tree, own in zip(several, ids.T, strict=True):
+            outputs[tree] = values[own[heard]].T
+    return Rehearsal(outputs, y, weight, _safe_indexing(X, heard))
 
 
 def _labelled(

@@ -20,8 +20,12 @@ from .leaf_refinement import LeafRefinement
 from .members import open_members
 from .members.refittable import open_leaves
 from .objectives.registry import ScorerLike
+from .objectives.squared import SquaredError
+from .path import PruningPath
 from .pruner import EnsemblePruner
+from .refine import Evidence
 from .refitting import leaf_evidence
+from .selectors.base import Problem, make_selector
 
 # Members of so many times the size asked for are chosen before their trees are collapsed: of forests
 # cut to a twentieth, half as many as large and more of smaller trees lost more labels.
@@ -74,10 +78,10 @@ def shrink(
     target_size : int or float, default=0.05
         What it may cost at most: an int in the unit of ``cost``, or a share of what it costs now.
     cost : {"bytes", "nodes"}, default="bytes"
-        ``"bytes"``: those of the pickle (protocol 5) of the whole estimator; ``"nodes"``: of all
+        ``"bytes"``: those of ``pickle.dumps(estimator)``; ``"nodes"``: of all
         its trees.
     scoring : str or callable, default=None
-        The metric that chooses members, as in :class:`EnsemblePruner`.
+        The metric that chooses members, as in :class:`EnsemblePruner`, where no teachers do.
     validation : {"auto", "oob"}, default="auto"
         What the rows are to the ensemble.
 
@@ -108,11 +112,11 @@ def shrink(
 
     Notes
     -----
-    Where leaves have teachers (see :func:`refine_leaves`), these say which subtrees go: leaf values
-    are refitted, subtrees collapse whose loss takes the ensemble least far from the teachers'
-    answers on synthetic rows, and so on until it fits. Where they have none, labels say so, as in
-    :func:`compact`. How strongly leaves are refitted is judged on trees grown anew without the rows
-    that judge, collapsed as far.
+    Where leaves have teachers (see :func:`refine_leaves`), these choose the members, each by what it
+    can say once refitted, and say which subtrees go: leaf values are refitted, subtrees collapse
+    whose loss takes the ensemble least far from the teachers' answers on synthetic rows, and so on
+    until it fits. Where they have none, labels say so, as in :func:`compact`. How strongly leaves
+    are refitted is judged on trees grown anew without the rows that judge, collapsed as far.
 
     References
     ----------
@@ -139,18 +143,13 @@ def shrink(
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     rows = leaf_evidence(members, None, X, y, sample_weight, validation == "oob", n_jobs)
-    pruner = EnsemblePruner(
-        FrozenEstimator(estimator),
-        target_size=_most_members(members, _EXCESS * limit, size),
-        scoring=scoring,
-        validation=validation,
-        n_jobs=n_jobs,
-        random_state=seed,
-    ).fit(X, y, sample_weight=sample_weight)
-    cut = _filling(pruner, _EXCESS * limit, size)
+    refinement = LeafRefinement(n_jobs, seed)
+    most = _most_members(members, _EXCESS * limit, size)
+    path = _path(estimator, members, rows, refinement, scoring, most, n_jobs, seed)
+    cut = _filling(members, path, _EXCESS * limit, size)
     small = collapsed(cut, rows, limit, size)
     if size(small) > limit:  # of trees that small, so many are too many
-        cut = _filling(pruner, limit, size)
+        cut = _filling(members, path, limit, size)
         small = collapsed(cut, rows, limit, size)
     if size(small) > limit:
         raise ValueError(
@@ -158,7 +157,7 @@ def shrink(
             f"{type(members.estimator).__name__} has {size(small)} even if its tree is but a root; "
             "give more"
         )
-    refinement = LeafRefinement(n_jobs, seed).fit(small, rows)
+    refinement.fit(small, rows)
     if refinement.lesson is not None:
         return collapsed_as_taught(cut, refinement, rows, limit, size)
     return refinement.refined(small, rows)
@@ -166,7 +165,7 @@ def shrink(
 
 def n_bytes(estimator: Any) -> int:
     """Of its pickle."""
-    return len(pickle.dumps(estimator, protocol=5))
+    return len(pickle.dumps(estimator))
 
 
 def n_nodes(estimator: Any) -> int:
@@ -195,13 +194,56 @@ def _most_members(members: Any, limit: float, size: Size) -> int:
     return int(np.clip(1 + _SMALLER * (limit - first) / each, 1, n_members))
 
 
-def _filling(pruner: EnsemblePruner, limit: float, size: Size) -> Any:
-    """The largest cut of a path that fits, or a single member."""
-    fits, too_many = 1, pruner.n_members_ + 1
+def _path(
+    estimator: Any,
+    members: Any,
+    rows: Evidence,
+    refinement: LeafRefinement,
+    scoring: ScorerLike | None,
+    most: int,
+    n_jobs: int | None,
+    seed: int,
+) -> PruningPath:
+    """Sub-ensembles of up to so many members: by what trees can say once refitted, if that is known."""
+    rehearsed = refinement.rehearsal(estimator, rows)
+    if rehearsed is None:
+        (part,) = rows
+        pruner = EnsemblePruner(
+            FrozenEstimator(estimator),
+            target_size=most,
+            scoring=scoring,
+            validation="oob" if part.seen else "auto",
+            n_jobs=n_jobs,
+            random_state=seed,
+        )
+        return pruner.fit(part.X, part.y, sample_weight=part.sample_weight).path_
+    problem = Problem(
+        outputs=rehearsed.outputs,
+        y=rehearsed.y,
+        combiner=members.bind(rehearsed.X),
+        objective=SquaredError("mse" if members.combiner.classes is None else "brier"),
+        costs=np.ones(members.n_members),
+        budget=most,
+        sample_weight=rehearsed.sample_weight,
+        rows=rehearsed.X,
+        n_jobs=n_jobs,
+        random_state=seed,
+    )
+    return make_selector("greedy").select(problem)
+
+
+def _filling(members: Any, path: PruningPath, limit: float, size: Size) -> Any:
+    """The largest cut of a path that fits, or of the first point."""
+
+    def cut(n_members: int) -> Any:
+        point = path.within(n_members)
+        return members.subset(point.indices, point.weight_array)
+
+    fits, too_many = 1, int(path[-1].cost) + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        if size(pruner.at(middle)) <= limit:
+        if size(cut(middle)) <= limit:
             fits = middle
         else:
             too_many = middle
-    return pruner.at(fits)
+    return cut(fits)

@@ -27,7 +27,7 @@ from ensprune import prune, shrink
 
 
 def n_bytes(model):
-    return len(pickle.dumps(model, protocol=5))
+    return len(pickle.dumps(model))
 
 
 def labelled(n_samples=150, classify=True, seed=0):

@@ -212,6 +212,34 @@ def test_looking_at_blocks_does_not_leave_the_file_in_memory(what, monkeypatch):
     assert max(peaks) < 0.5 * outputs.nbytes
 
 
+@pytest.mark.parametrize("objective", [Accuracy(), GenericObjective(get_scorer("accuracy"))])
+def test_dropping_members_does_not_bring_the_file_into_memory(objective):
+    rng = np.random.default_rng(0)
+    outputs = on_disk((40, 25, 8_000))
+    for out in outputs:
+        out[...] = rng.random(out.shape, dtype=np.float32)
+        release(outputs)
+    y = rng.integers(25, size=8_000)
+    before = pages_of_files()
+    combined = LinearCombiner("mean", Probability(), np.arange(25), 40)
+    objective.start(outputs, y, combined)
+    for member in range(40):
+        objective.add(member)
+    assert pages_of_files() - before < 0.5 * outputs.nbytes
+    tracemalloc.start()
+    try:
+        scores = objective.candidates(drop=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.5 * outputs.nbytes
+    assert pages_of_files() - before < 0.5 * outputs.nbytes
+    objective.start(np.array(outputs), y, combined)
+    for member in range(40):
+        objective.add(member)
+    np.testing.assert_array_equal(scores, objective.candidates(drop=True))
+
+
 def test_weights_of_boosting_stages_do_not_leave_the_file_in_memory(monkeypatch):
     rng = np.random.default_rng(0)
     outputs = on_disk((60, 25, 8_000))

@@ -137,7 +137,11 @@ class GenericObjective(AdditiveObjective):
         jobs = effective_n_jobs(self._n_jobs)
         shares = np.array_split(which, min(len(which), 1 if jobs == 1 else 4 * jobs))
         current = self._combiner, tuple(self.selected), self._norm
-        chosen = self._outputs[self.selected] if drop or not combiner.linear else None
+        chosen: Any = None
+        if combiner.linear and drop and is_on_disk(self._outputs):
+            chosen = [self._outputs[t] for t in self.selected]  # where they are
+        elif drop or not combiner.linear:
+            chosen = self._outputs[self.selected]
         # Arrays are arguments of their own: a cluster is sent them once, not with every task.
         with one_blas_thread(jobs > 1):
             results = Parallel(n_jobs=self._n_jobs, **where)(
@@ -156,6 +160,7 @@ class GenericObjective(AdditiveObjective):
             factor = self._combiner.member_weights[member]
             self._total += factor * self._outputs[member].astype(np.float64, copy=False)
             self._norm += factor
+            release(self._outputs)
 
     def score(self) -> float:
         combiner = self._combiner
@@ -180,7 +185,7 @@ class _State:
     combiner : Combiner
         Of all members.
     selected : tuple of int
-    chosen : ndarray of shape (n_selected, n_outputs, n_samples) or None
+    chosen : ndarray of shape (n_selected, n_outputs, n_samples), list of its rows, or None
         Their outputs, where the running sum does not do.
     total : ndarray of shape (n_outputs, n_samples)
     norm : float
@@ -188,7 +193,7 @@ class _State:
 
     combiner: Any
     selected: tuple[int, ...]
-    chosen: np.ndarray | None
+    chosen: Any
     total: np.ndarray
     norm: float
 
@@ -207,14 +212,17 @@ class _State:
         # Once: it may be in several times.
         out = self.selected.index(member)
         kept = [i for i in range(len(self.selected)) if i != out]
-        assert self.chosen is not None
-        return replay(self.combiner.take([self.selected[i] for i in kept]), self.chosen[kept])
+        combiner = self.combiner.take([self.selected[i] for i in kept])
+        if combiner.linear:
+            raw = combiner.raw_in_parts(self.chosen[i][None] for i in kept)
+            return replay_raw(combiner, raw)
+        return replay(combiner, self.chosen[kept])
 
 
 def _scores_of_moves(
     scorer: Callable[..., float],
     current: tuple[Any, tuple[int, ...], float],
-    chosen: np.ndarray | None,
+    chosen: Any,
     total: np.ndarray,
     rows: Any,
     y: np.ndarray,

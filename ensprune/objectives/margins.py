@@ -156,6 +156,7 @@ class Margins:
     def add(self, member: int) -> None:
         """Take a member in."""
         self._sum += self._of(member)
+        release(self._outputs)
 
     def right(self) -> np.ndarray:
         """Weight of the samples of each class that are right, shape (n_classes,)."""

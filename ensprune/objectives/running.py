@@ -136,6 +136,7 @@ class RunningObjective(AdditiveObjective):
         factor = self._member_weights[member]
         self._total += factor * self._outputs[member].astype(np.float64, copy=False)
         self._norm += factor
+        release(self._outputs)
 
     def score(self) -> float:
         if not self.selected or (self.combiner.averages and not self._norm > 0):

@@ -393,10 +393,14 @@ class Validation:
         try:
             return call_scorer(self.scorer, estimator, X, self.y[rows], weight)
         except ValueError:
-            if np.array_equal(rows, self._answered):
-                raise
             # Few members leave out few rows, which may lack a class the metric needs.
+            if np.array_equal(rows, self._answered) and not self._lack_a_class(rows):
+                raise
             return float("nan")
+
+    def _lack_a_class(self, rows: np.ndarray) -> bool:
+        of_all = self._positions
+        return of_all is not None and len(np.unique(of_all[rows])) < len(np.unique(of_all))
 
     def _standard_error(
         self, estimator: Replay, rows: np.ndarray, losses: np.ndarray | None = None

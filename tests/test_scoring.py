@@ -306,3 +306,17 @@ def test_a_metric_that_fails_where_few_members_speak_leaves_these_without_a_scor
     assert np.isnan(scores[0])
     assert np.isfinite(scores[-1])
     assert np.isfinite(pruner.score_full_)
+
+
+def test_rows_out_of_bag_that_lack_a_class_leave_no_score():
+    X, y = make_classification(60, n_classes=3, n_informative=4, random_state=0)
+    pruner = EnsemblePruner(
+        RandomForestClassifier(2, random_state=0), 1, scoring="neg_log_loss", validation="oob"
+    )
+    bags = pruner.fit(X, y).estimator_.estimators_samples_
+    spoken_for = ~np.all([np.isin(np.arange(len(y)), bag) for bag in bags], axis=0)
+    y = np.where(spoken_for & (y == 1), 2, y)  # bags are drawn by position
+    assert 1 in y
+    pruner.fit(X, y)
+    assert np.isnan(pruner.score_full_)
+    assert pruner.path_.to_frame()["score"].isna().all()

@@ -100,11 +100,16 @@ class RankingObjective(RunningObjective):
         """The same of many candidates: over the last axis."""
         raise NotImplementedError
 
-    def _moves(self, members: np.ndarray, sign: float) -> np.ndarray:
-        if self._certain and sign > 0:
+    def _prepare(self, drop: bool) -> None:
+        self._levels: list[tuple[np.ndarray, np.ndarray]] | None = None
+        if self._certain and not drop:
             levels = [np.unique(total, return_inverse=True) for total in self._total]
             if max(len(values) for values, _ in levels) <= _MOST_LEVELS:
-                return self._moves_if_certain(members, levels)
+                self._levels = levels
+
+    def _moves(self, members: np.ndarray, sign: float) -> np.ndarray:
+        if self._levels is not None:
+            return self._moves_if_certain(members, self._levels)
         everything = slice(None)
         raw = np.empty_like(self._total)
         scores = np.empty(len(members))

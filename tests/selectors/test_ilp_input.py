@@ -58,6 +58,13 @@ def test_bad_parameters(options, match):
     refused(match, **options)
 
 
+@pytest.mark.parametrize("members", [[None, 1], ["a", 1], [0.5], "ab"])
+def test_what_are_no_indices_is_refused_as_such_whatever_the_size(members):
+    selector = ILPSelector(must_keep=members)
+    selector.check_size(1)  # before it is known how many members there are
+    refused("must_keep=.* is no list of member indices", must_keep=members)
+
+
 def test_recall_floor_that_the_full_ensemble_misses():
     problem = cases.classification(3)
     reached = cases.recall(problem, np.ones(9, bool), "c")

@@ -206,7 +206,9 @@ def check_kept(must_keep: Any, most: float) -> None:
     ValueError
         If they are too many.
     """
-    n_kept = 0 if must_keep is None else len(np.unique(np.asarray(must_keep)))
+    given = np.asarray(must_keep)
+    # What are no indices is refused as such.
+    n_kept = len(np.unique(given)) if given.dtype.kind in "iu" else 0
     if n_kept > most * (1 + 1e-9):
         raise ValueError(f"must_keep has {n_kept} members but target_size is {most:g}")
 

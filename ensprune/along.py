@@ -45,8 +45,13 @@ class AlongPath:
         -------
         Replay
             Of the samples for which any of its members speaks.
+
+        Raises
+        ------
+        TypeError
+            With a mask, if the combiner does not average.
         """
-        if not combiner.linear:
+        if self._mask is None and not combiner.linear:
             first = members == list(range(len(members)))
             return replay(
                 combiner, self._outputs[: len(members)] if first else self._outputs[members]

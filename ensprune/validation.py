@@ -353,9 +353,9 @@ class Validation:
             yield whole, rows_of
 
     def _mask_of(self, members: np.ndarray | None, rows: slice) -> np.ndarray | None:
-        if self.mask is None or members is None:
-            return None if self.mask is None else self.mask[:, rows]
-        return self.mask[members, rows]
+        if self.mask is None:
+            return None
+        return self.mask[:, rows] if members is None else self.mask[members, rows]
 
     def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
         if len(rows) == 0:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ensprune.along import AlongPath
-from ensprune.combiner import LinearCombiner
-from ensprune.link import Probability
+from ensprune.combiner import LinearCombiner, MedianCombiner
+from ensprune.link import Identity, Probability
 
 PATH = [[3], [3, 1], [3, 1, 7, 4], [3, 1, 7, 5], [3, 1, 7, 5], [2, 0], [2, 0, 1, 6, 8]]
 
@@ -42,3 +42,12 @@ def test_every_sub_ensemble_answers_as_on_its_own(kind, weights, masked, dtype):
         expected = np.where(np.abs(total - 1) > 1e-9, sure / total, sure)
         np.testing.assert_array_equal(answer.predict_proba_, expected)
         np.testing.assert_array_equal(answer.predict_, raw.argmax(axis=0))
+
+
+def test_what_does_not_average_has_no_answers_out_of_bag():
+    along = AlongPath(np.zeros((3, 1, 5)), np.ones((3, 5), dtype=bool))
+    median = MedianCombiner(Identity(), np.ones(2))
+    total = LinearCombiner("sum", Identity(), None, 2)
+    for combiner, match in ((median, "no affine function"), (total, "need an averaging combiner")):
+        with pytest.raises(TypeError, match=match):
+            along.replay(combiner, [0, 2])

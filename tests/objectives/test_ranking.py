@@ -222,3 +222,18 @@ def test_members_that_are_certain_are_counted_instead_of_sorted(
         for objective in (counting, sorting, exact):
             objective.add(member)
     np.testing.assert_array_equal(counting.candidates(drop=True), sorting.candidates(drop=True))
+
+
+def test_members_that_are_certain_are_counted_side_by_side():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, N_SAMPLES)
+    said = np.where(rng.random((N_MEMBERS, N_SAMPLES)) < 0.5, y, 2)
+    outputs = np.ascontiguousarray(np.eye(3, dtype=np.float32)[said].transpose(0, 2, 1))
+    combiner = LinearCombiner("mean", Probability(), np.arange(3), N_MEMBERS)
+    alone, together = (make_objective("roc_auc_ovr", combiner) for _ in range(2))
+    for objective, n_jobs in ((alone, 1), (together, 3)):
+        objective.start(outputs, y, combiner, n_jobs=n_jobs)
+        objective.add(2)
+        objective.add(4)
+    for drop in (False, True, False):
+        np.testing.assert_array_equal(together.candidates(drop), alone.candidates(drop))

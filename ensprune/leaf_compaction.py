@@ -32,6 +32,14 @@ _TAUGHT_PRIOR = 0.5
 Size = Callable[[Any], int]
 
 
+def of_roots(estimator: Any) -> Any:
+    """An ensemble of whose trees only the roots are left."""
+    members = open_members(estimator)
+    grove = _bare(members)
+    grove.collapse(np.ones(len(grove.left), dtype=bool))
+    return members.with_trees(grove.cuts())
+
+
 def collapsed(estimator: Any, rows: Rows, limit: float, size: Size) -> Any:
     """An ensemble of at most a size, by what labels say its subtrees are worth.
 
@@ -108,14 +116,13 @@ def _taught(refined: Any, lesson: Lesson) -> Evidence:
 def _cut(estimator: Any, evidence: Evidence, limit: float, size: Size) -> Any:
     """As much of an ensemble as fits; the evidence may be of one with other values in its leaves."""
     members = open_members(estimator)
-    trees = members.trees()
     # Leaves say what they said before they were refitted: they will be, and are held to that.
-    own = Grove(trees, np.empty((len(trees), 0), dtype=np.intp), members.n_outputs)
+    own = _bare(members)
     grove = evidence.grove
     result = estimator
     while (now := size(result)) > limit:
         n_nodes = int(grove.sizes(grove.collapsed).sum())
-        if n_nodes == len(trees):
+        if n_nodes == len(own.trees):
             break
         # What is not in nodes stays: the next round takes what that leaves over.
         for _ in collapse_path(evidence, least=min(int(n_nodes * limit / now), n_nodes - 2)):
@@ -123,3 +130,9 @@ def _cut(estimator: Any, evidence: Evidence, limit: float, size: Size) -> Any:
         own.collapse(grove.collapsed)
         result = members.with_trees(own.cuts())
     return result
+
+
+def _bare(members: Any) -> Grove:
+    """Its trees, over no rows."""
+    trees = members.trees()
+    return Grove(trees, np.empty((len(trees), 0), dtype=np.intp), members.n_outputs)

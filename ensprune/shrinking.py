@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions, validate_params
 
-from .arguments import N_JOBS, RANDOM_STATE, labelled_rows
-from .leaf_compaction import Size, collapsed, collapsed_as_taught
+from .arguments import check_arguments, labelled_rows
+from .compaction.path import scorer_of
+from .leaf_compaction import Size, collapsed, collapsed_as_taught, of_roots
 from .leaf_refinement import LeafRefinement
 from .members import open_members
 from .members.refittable import open_leaves
@@ -31,21 +31,16 @@ from .selectors.base import Problem, make_selector
 # cut to a twentieth, half as many as large and more of smaller trees lost more labels.
 _EXCESS = 2.0
 
+# But so large a share of their nodes has room: what is not in nodes stays, and boosted trees, of a dozen
+# nodes each, would become stumps.
+_NODES_LEFT = 1 / 3
+
 # Those chosen may be smaller than the average by so much.
 _SMALLER = 1.5
 
 _ALLOWED = "give an int, 1 or more, or a float in (0, 1) for a share"
 
 
-@validate_params(
-    {
-        "cost": [StrOptions({"bytes", "nodes"})],
-        "validation": [StrOptions({"auto", "oob"})],
-        "n_jobs": N_JOBS,
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=False,
-)
 def shrink(
     estimator: Any,
     X: Any,
@@ -62,8 +57,9 @@ def shrink(
     """Make an ensemble of trees as small as asked: members, nodes and leaf values at once.
 
     Into the same bytes go few large trees or more of smaller ones. Members are chosen that fill twice
-    the size asked for; then leaf values are fitted anew, together, and subtrees collapse that add
-    least to the others, in turn, until all of it fits.
+    the size asked for, or fewer if little more than their roots would be left; then leaf values are
+    fitted anew, together, and subtrees collapse that add least to the others, in turn, until all of
+    it fits.
 
     Parameters
     ----------
@@ -105,8 +101,8 @@ def shrink(
     TypeError
         If it is no ensemble whose prediction adds up leaf values, or ``target_size`` is no number.
     ValueError
-        If ``target_size`` is out of range, or less than a single member costs whose tree is a root;
-        or as :func:`refine_leaves`.
+        If ``target_size`` is out of range, or less than a single member costs whose tree is a root,
+        ``cost``, ``scoring`` or ``validation`` is unknown; or as :func:`refine_leaves`.
     sklearn.exceptions.NotFittedError
         If the ensemble is not fitted.
 
@@ -136,31 +132,41 @@ def shrink(
     >>> len(pickle.dumps(small)) <= 0.1 * len(pickle.dumps(forest))
     True
     """
+    check_arguments("shrink", n_jobs=n_jobs, random_state=random_state)
+    if not isinstance(cost, str) or cost not in _SIZES:
+        raise ValueError(f"cost={cost!r} is unknown; give 'bytes' or 'nodes'")
+    if not isinstance(validation, str) or validation not in ("auto", "oob"):
+        raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
     members = open_leaves(estimator)
-    members.leaves()  # says at once what cannot be refitted
-    size = n_bytes if cost == "bytes" else n_nodes
+    members.leaves()  # says at once what cannot be refitted, and the next what cannot be cut down
+    members.trees()
+    size = _SIZES[cost]
     limit = _limit(target_size, estimator, size)
     X, y, sample_weight = labelled_rows(X, y, sample_weight)
+    scorer_of(scoring, estimator, members, y)  # refuses what is none, whoever chooses
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     rows = leaf_evidence(members, None, X, y, sample_weight, validation == "oob", n_jobs)
     refinement = LeafRefinement(n_jobs, seed)
     most = _most_members(members, _EXCESS * limit, size)
     path = _path(estimator, members, rows, refinement, scoring, most, n_jobs, seed)
-    cut = _filling(members, path, _EXCESS * limit, size)
-    small = collapsed(cut, rows, limit, size)
-    if size(small) > limit:  # of trees that small, so many are too many
-        cut = _filling(members, path, limit, size)
-        small = collapsed(cut, rows, limit, size)
-    if size(small) > limit:
-        raise ValueError(
-            f"target_size={target_size} allows {limit:.0f} {cost}, but one member of "
-            f"{type(members.estimator).__name__} has {size(small)} even if its tree is but a root; "
-            "give more"
-        )
-    refinement.fit(small, rows)
-    if refinement.lesson is not None:
-        return collapsed_as_taught(cut, refinement, rows, limit, size)
-    return refinement.refined(small, rows)
+    cut = _filling(members, path, limit, size)
+    room = limit
+    while True:
+        small = collapsed(cut, rows, room, size)
+        if size(small) > room:
+            raise ValueError(
+                f"target_size={target_size} allows {limit:.0f} {cost}, but one member of "
+                f"{type(members.estimator).__name__} has {size(small)} even if its tree is but a "
+                "root; give more"
+            )
+        refinement.fit(small, rows)
+        if refinement.lesson is not None:
+            result = collapsed_as_taught(cut, refinement, rows, room, size)
+        else:
+            result = refinement.refined(small, rows)
+        if size(result) <= limit:
+            return result
+        room -= size(result) - limit  # where values are written as text, others are longer
 
 
 def n_bytes(estimator: Any) -> int:
@@ -171,6 +177,9 @@ def n_bytes(estimator: Any) -> int:
 def n_nodes(estimator: Any) -> int:
     """Of all its trees."""
     return sum(tree.n_nodes for tree in open_members(estimator).trees())
+
+
+_SIZES: dict[str, Size] = {"bytes": n_bytes, "nodes": n_nodes}
 
 
 def _limit(target_size: Any, estimator: Any, size: Size) -> float:
@@ -233,17 +242,23 @@ def _path(
 
 
 def _filling(members: Any, path: PruningPath, limit: float, size: Size) -> Any:
-    """The largest cut of a path that fits, or of the first point."""
+    """The largest cut of a path that fits with fewer nodes, or of the first point."""
 
     def cut(n_members: int) -> Any:
         point = path.within(n_members)
         return members.subset(point.indices, point.weight_array)
 
-    fits, too_many = 1, int(path[-1].cost) + 1
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        if size(cut(middle)) <= limit:
-            fits = middle
+    def fits(candidate: Any) -> bool:
+        whole = size(candidate)
+        if whole <= limit or whole > _EXCESS * limit:
+            return whole <= limit
+        return _NODES_LEFT * whole + (1 - _NODES_LEFT) * size(of_roots(candidate)) <= limit
+
+    enough, too_many = 1, int(path[-1].cost) + 1
+    while too_many - enough > 1:
+        middle = (enough + too_many) // 2
+        if fits(cut(middle)):
+            enough = middle
         else:
             too_many = middle
-    return cut(fits)
+    return cut(enough)

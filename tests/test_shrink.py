@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tree_families import n_nodes
 
 from ensprune import prune, shrink
+from ensprune.leaf_refinement import LeafRefinement
 
 
 def n_bytes(model):
@@ -127,6 +128,32 @@ def test_rows_it_was_not_trained_on(model):
     assert small.score(X[200:], y[200:]) > 0.6
 
 
+def test_boosted_trees_do_not_become_stumps():
+    X, y = labelled(400, classify=False)
+    full = GradientBoostingRegressor(n_estimators=40, random_state=0).fit(X[:150], y[:150])
+    small = shrink(full, X[150:250], y[150:250], target_size=0.5, random_state=0)
+    assert n_bytes(small) <= 0.5 * n_bytes(full)
+    assert n_nodes(small) > 5 * len(small.estimators_)
+    assert small.score(X[250:], y[250:]) > full.score(X[250:], y[250:])
+
+
+def test_refitted_values_that_take_more_bytes_than_those_before(monkeypatch):
+    # As where a model keeps them as text.
+    refined = LeafRefinement.refined
+
+    def longer(self, estimator, evidence):
+        result = refined(self, estimator, evidence)
+        result.text_ = 2000 * "9"
+        return result
+
+    monkeypatch.setattr(LeafRefinement, "refined", longer)
+    X, y = labelled(300, classify=False)
+    full = GradientBoostingRegressor(n_estimators=20, random_state=0).fit(X[:150], y[:150])
+    small = shrink(full, X[150:], y[150:], target_size=0.5, random_state=0)
+    assert small.text_
+    assert n_bytes(small) <= 0.5 * n_bytes(full)
+
+
 def test_a_pipeline_on_a_table_with_weights():
     X, y = labelled()
     frame = pd.DataFrame(X[:, :5], columns=list("abcde"))
@@ -173,6 +200,25 @@ def test_sizes_that_are_none(target_size, error):
     full = RandomForestClassifier(5, random_state=0).fit(X, y)
     with pytest.raises(error, match="target_size="):
         shrink(full, X, y, target_size=target_size, validation="oob")
+
+
+@pytest.mark.parametrize("validation", ["auto", "oob"])
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("cost", "members"),
+        ("cost", ["bytes"]),
+        ("validation", 0.25),
+        ("scoring", "accurate"),
+        ("n_jobs", 0),
+        ("random_state", "a"),
+    ],
+)
+def test_arguments_that_are_none(validation, name, given):
+    X, y = labelled(60)
+    full = RandomForestClassifier(5, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=name):
+        shrink(full, X, y, **{"target_size": 0.5, "validation": validation, name: given})
 
 
 def test_a_size_below_that_of_a_single_root_is_refused():

@@ -97,6 +97,9 @@ def choose(
             path = climb(problem, selector, validation.score_path, None)
             point = path.keeping(enough) or path[-1]
             path, fitted = refine_path(path, point, validation, refinement)
+            if path.keeping(enough, refined=True) is None:
+                # What is best for a few is too much for all.
+                path, fitted = refine_path(path, path[-1], validation, refinement)
             at = path.points.index(path.keeping(enough, refined=True) or path[-1])
         elif enough is not None:
             at = path.points.index(path.keeping(enough, refined=True) or path[at])

@@ -13,7 +13,7 @@ from families import FAMILIES, Family, data, fitted
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_diabetes, make_friedman1, make_regression
+from sklearn.datasets import load_diabetes, make_classification, make_friedman1, make_regression
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -593,3 +593,16 @@ def test_strengths_are_chosen_anew_where_sizes_have_halved():
     assert told == [20, 20, 20, 10, 10, 5, 2]
     asked = [24, 20, 12, 10, 7, 5, 3, 1]
     assert [refine.fitted_for(size).report for size in asked] == [20, 20, 20, 10, 10, 5, 5, 2]
+
+
+def test_auto_keeps_the_score_where_the_strength_of_a_single_tree_is_too_much_for_more():
+    X, y = make_classification(180, 7, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
+    pruner = EnsemblePruner(
+        RandomForestClassifier(16, random_state=0),
+        target_size="auto",
+        tolerance=0.05,
+        refine="leaves",
+        random_state=3,
+    ).fit(X, y == 1)
+    assert pruner.n_members_ < 16
+    assert pruner.score_pruned_ >= pruner.score_full_ - 0.05

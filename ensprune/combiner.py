@@ -251,8 +251,6 @@ class LinearCombiner(Combiner):
         ndarray of shape (n_outputs, n_samples), dtype float64
             NaN in samples for which no member speaks.
         """
-        if not self.averages:
-            raise TypeError("out-of-bag scores need an averaging combiner, this one sums")
         total, norm = np.zeros(outputs.shape[1:]), np.zeros(outputs.shape[2])
         for weight, output, speaks in zip(self.member_weights, outputs, mask, strict=True):
             add_output_where(total, norm, output, weight, speaks)

@@ -259,12 +259,7 @@ def lossless(members: Members) -> Any:
 
 
 def evidence_of(
-    members: Members,
-    X: Any,
-    y: np.ndarray,
-    sample_weight: Any,
-    unseen: np.ndarray | None,
-    prior: float = PRIOR,
+    members: Members, X: Any, y: np.ndarray, sample_weight: Any, unseen: np.ndarray | None
 ) -> Evidence:
     """Labelled rows, as what collapses are judged by; see :func:`evidence_on`."""
     classes = members.combiner.classes
@@ -273,7 +268,7 @@ def evidence_of(
     else:
         indicators = one_hot(class_positions(y, classes), len(classes))
         target = indicators[-members.n_outputs :].T.astype(np.float64)
-    return evidence_on(members, X, target, sample_weight, unseen, prior)
+    return evidence_on(members, X, target, sample_weight, unseen, PRIOR)
 
 
 def evidence_on(

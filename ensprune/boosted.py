@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from .codes import one_hot
+from .columns import Columns
 from .teacher import Model
 
 # Rounds and learning rate; with many classes fewer and larger steps, as each is a tree per class.
@@ -15,7 +17,13 @@ _TRAVEL = 9.0
 _LARGEST_RATE = 0.3
 _MAX_LEAF_NODES = 15
 _MAX_FEATURES = 0.5
-_MOST_COLUMNS = 200  # looked at for a split
+_MOST_AT_A_SPLIT = 200
+
+# Wide tables: what a tree costs is, row for row and node for node, columns times bins. So many columns
+# at most, half of them those that go best with the target, half any others: neighbours, of which only
+# one is needed, are alike in what they go with.
+_MOST_COLUMNS = 400
+_MOST_BINS, _FEWEST_BINS = 1 << 14, 24
 
 # Against steps of any length where few rows of many classes leave hardly any curvature.
 _L2 = 0.1
@@ -34,6 +42,8 @@ def boosted(
         only = np.zeros((len(classes), 1))
         only[present] = 1.0
         return lambda asked: np.repeat(only, len(asked), axis=1)
+    columns = _some_columns(rows, labels, weight, classes, seed)
+    rows = rows if columns is None else rows[:, columns]
     n_trees = 1 if classes is None or len(present) == 2 else len(present)
     rounds = int(np.clip(_MOST_TREES // n_trees, _FEWEST_ROUNDS, _ROUNDS))
     family = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier
@@ -41,7 +51,8 @@ def boosted(
         max_iter=rounds,
         learning_rate=min(_TRAVEL / rounds, _LARGEST_RATE),
         max_leaf_nodes=_MAX_LEAF_NODES,
-        max_features=min(_MAX_FEATURES, _MOST_COLUMNS / rows.shape[1]),
+        max_features=min(_MAX_FEATURES, _MOST_AT_A_SPLIT / rows.shape[1]),
+        max_bins=int(np.clip(_MOST_BINS // rows.shape[1], _FEWEST_BINS, 255)),
         l2_regularization=_L2,
         early_stopping=False,
         random_state=seed,
@@ -52,7 +63,7 @@ def boosted(
     boosting.fit(np.where(empty, 0.0, rows), labels, sample_weight=None if alike else weight)
 
     def answers(asked: np.ndarray) -> np.ndarray:
-        asked = np.where(empty, 0.0, asked)
+        asked = np.where(empty, 0.0, asked if columns is None else asked[:, columns])
         if classes is None:
             return boosting.predict(asked)[None]
         result = np.zeros((len(classes), len(asked)))
@@ -60,3 +71,24 @@ def boosted(
         return result
 
     return answers
+
+
+def _some_columns(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray,
+    classes: np.ndarray | None,
+    seed: int,
+) -> np.ndarray | None:
+    """Positions of those that are looked at, None if they are all."""
+    if rows.shape[1] <= _MOST_COLUMNS:
+        return None
+    columns = Columns.of(rows)
+    if len(columns) > _MOST_COLUMNS:
+        target = labels[:, None] if classes is None else one_hot(labels, len(classes)).T
+        centred = target - np.average(target, axis=0, weights=weight)
+        order = columns.ranked(rows, weight[:, None] * centred)
+        best, others = np.split(order, [_MOST_COLUMNS // 2])
+        some = np.random.default_rng(seed).permutation(others)[: _MOST_COLUMNS - len(best)]
+        columns = columns.take(np.sort(np.concatenate([best, some])))
+    return columns.used if len(columns) else np.zeros(1, dtype=int)

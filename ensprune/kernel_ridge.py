@@ -5,13 +5,14 @@ Numbers in, numbers out, like ``boosted.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial.distance import cdist
 
 from .codes import one_hot
+from .columns import Columns
 from .refinement.leaves import project
 from .teacher import Model
 
@@ -27,15 +28,13 @@ _MOST_ROWS = 4000
 
 _METRICS = ("euclidean", "cityblock")
 
-# Columns are standardised; beyond so many standard deviations a value is an outlier. So many at most,
-# those that go best with the target.
-_FARTHEST = 5.0
+# Columns are standardised; so many at most, those that go best with the target.
 _MOST_COLUMNS = 200
 
 _JITTER = 1e-6
 _NEAREST = 1e-6
 _ROUNDING = 1e-13  # squared distances of copies of a row, relative to how far out it is
-_BLOCK = 1 << 22  # likenesses, or values of columns, at a time
+_BLOCK = 1 << 22  # likenesses at a time
 
 
 def smooth(
@@ -85,7 +84,10 @@ def smooth(
         else one_hot(labels, n_outputs)[present].T.astype(np.float64)
     )  # (n_samples, n_present)
     mean = np.average(target, axis=0, weights=weight)
-    columns = _Columns.best_of(rows, weight[:, None] * (target - mean))
+    columns = Columns.of(rows)
+    if len(columns) > _MOST_COLUMNS:
+        best = columns.ranked(rows, weight[:, None] * (target - mean))[:_MOST_COLUMNS]
+        columns = columns.take(np.sort(best))
     points = columns(rows)
     few = slice(_TUNING_ROWS)
     likeness, noise = _tuned(points[few], (target - mean)[few], weight[few])
@@ -104,51 +106,6 @@ def smooth(
         return result
 
     return answers
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Some columns standardised, missing values at the median."""
-
-    used: np.ndarray  # positions
-    median: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def best_of(cls, rows: np.ndarray, pull: np.ndarray) -> _Columns:
-        """Those that go best with what is to be learnt, (n_samples, n_present)."""
-        # Some at a time: of very many columns no copy is made.
-        step = max(_BLOCK // len(rows), 1)
-        parts = [cls._among(rows, begin, step) for begin in range(0, rows.shape[1], step)]
-        if sum(len(part.used) for part in parts) <= _MOST_COLUMNS:
-            return cls._joined(parts)
-        pulls = [np.linalg.norm(part(rows).T @ pull, axis=1) for part in parts]
-        best = np.sort(np.argsort(-np.concatenate(pulls), kind="stable")[:_MOST_COLUMNS])
-        return cls(*(getattr(cls._joined(parts), field.name)[best] for field in fields(cls)))
-
-    @classmethod
-    def _among(cls, rows: np.ndarray, begin: int, step: int) -> _Columns:
-        """Those of the next few columns that are not alike."""
-        some = rows[:, begin : begin + step]
-        known = np.where(np.isfinite(some), some, np.nan).astype(np.float64)
-        known[:, np.isnan(known).all(axis=0)] = 0.0
-        median = np.nanmedian(known, axis=0)
-        known = np.where(np.isnan(known), median, known)
-        mean, deviation = known.mean(axis=0), known.std(axis=0)
-        # Neither alike but for the rounding of their mean nor too small to be squared.
-        used = np.flatnonzero((known.min(axis=0) < known.max(axis=0)) & (deviation > 0))
-        return cls(begin + used, median[used], mean[used], deviation[used])
-
-    @classmethod
-    def _joined(cls, parts: list[_Columns]) -> _Columns:
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        rows = rows[:, self.used]
-        known = np.where(np.isfinite(rows), rows, self.median)
-        return np.clip((known - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
 
 
 @dataclass(frozen=True)

@@ -180,18 +180,6 @@ def test_of_very_many_columns_those_that_go_with_the_target(monkeypatch):
     assert np.count_nonzero(moves) <= 8
 
 
-def test_very_many_columns_are_looked_at_some_at_a_time(monkeypatch):
-    X, y = make_friedman1(200, n_features=60, random_state=0)
-    X[::7, 50], X[:, 20] = np.nan, 3.0
-    for most in (8, 200):
-        monkeypatch.setattr(kernel_ridge, "_MOST_COLUMNS", most)
-        monkeypatch.setattr(kernel_ridge, "_BLOCK", 1 << 22)
-        whole = smooth(X, y, np.ones(200), None, 0)(X)
-        monkeypatch.setattr(kernel_ridge, "_BLOCK", 7 * 200)
-        some = smooth(X, y, np.ones(200), None, 0)(X)
-        np.testing.assert_allclose(some, whole, rtol=1e-9)
-
-
 def test_many_rows_are_learnt_from_some_and_answered_in_blocks(monkeypatch):
     X, y = make_friedman1(900, noise=0.5, random_state=0)
     whole = smooth(X[:400], y[:400], np.ones(400), None, 0)(X[400:])

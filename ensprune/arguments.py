@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,26 @@ N_JOBS = [
     None,
 ]
 RANDOM_STATE = ["random_state"]
+_COUNT = [Interval(numbers.Integral, 1, None, closed="left")]
+_FLAG = ["boolean"]
 
+# What ``validation`` says of rows given with a fitted ensemble.
+SEEN_OR_NOT = ("auto", "oob")
 
-_EVERYWHERE = {"n_jobs": N_JOBS, "random_state": RANDOM_STATE}
+# Of one meaning whoever takes them.
+_EVERYWHERE = {
+    "n_jobs": N_JOBS,
+    "random_state": RANDOM_STATE,
+    "time_limit": [Interval(numbers.Real, 0, None, closed="neither")],
+    **dict.fromkeys(("max_samples", "n_layers", "n_steps"), _COUNT),
+    **dict.fromkeys(
+        ("margins", "out_of_bag", "relu", "return_certificate", "return_report"), _FLAG
+    ),
+}
 
 
 def check_arguments(caller: str, **given: Any) -> None:
-    """Whether ``n_jobs`` and ``random_state`` are of a kind that scikit-learn takes.
+    """Whether ``n_jobs``, ``random_state``, counts and flags are of a kind that scikit-learn takes.
 
     Its own decorator for functions would put their name into errors of any estimator fitted inside.
 
@@ -44,6 +58,27 @@ def check_arguments(caller: str, **given: Any) -> None:
     if not get_config()["skip_parameter_validation"]:
         allowed = {name: _EVERYWHERE[name] for name in given}
         validate_parameter_constraints(allowed, given, caller_name=caller)
+
+
+def check_option(name: str, given: Any, allowed: Collection[str]) -> None:
+    """Whether an option is one of the names allowed, whatever is given: an array, too.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    given : object
+    allowed : collection of str
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if not isinstance(given, str) or given not in allowed:
+        names = list(allowed)
+        choice = " or ".join(map(repr, names)) if len(names) < 3 else f"one of {names}"
+        raise ValueError(f"{name}={given!r} is unknown; give {choice}")
 
 
 def labelled_rows(
@@ -74,16 +109,16 @@ def labelled_rows(
         If there are no rows, the lengths differ, a label is missing, values are not finite or
         complex, or weights are negative, not finite or all zero.
     """
-    if not any(hasattr(X, name) for name in ("__len__", "shape", "__array__")):
-        raise TypeError(
-            f"X{suffix}={type(X).__name__} has no rows to choose from; give an array, a DataFrame "
-            "or a sparse matrix (for a raw Booster, what its DMatrix was made of)"
-        )
-    for given, name in ((X, "X"), (y, "y")):
-        if getattr(getattr(given, "dtype", None), "kind", None) == "c":
-            raise ValueError(f"Complex data not supported: {name}{suffix} holds complex numbers")
+    check_has_rows(X, f"X{suffix}")
+    if getattr(getattr(X, "dtype", None), "kind", None) == "c":
+        raise ValueError(f"Complex data not supported: X{suffix} holds complex numbers")
     y = labels_or_values(y, f"y{suffix}")
-    X, y = indexable(X, y)
+    try:
+        X, y = indexable(X, y)
+    except ValueError as error:
+        raise ValueError(
+            f"X{suffix} must have a row for each of the {len(y)} labels or values in y{suffix}: {error}"
+        ) from error
     if len(y) == 0:
         raise ValueError(f"X{suffix} has no rows; give at least one")
     if sample_weight is not None:
@@ -91,9 +126,34 @@ def labelled_rows(
     return X, y, sample_weight
 
 
+def check_has_rows(X: Any, name: str) -> None:
+    """Whether something has rows, as many as may be.
+
+    Raises
+    ------
+    TypeError
+        If it has none, as a number or a ``DMatrix``.
+    """
+    try:
+        _num_samples(X)
+    except TypeError as error:
+        raise TypeError(
+            f"{name}={type(X).__name__} has no rows to choose from; give an array, a DataFrame "
+            "or a sparse matrix (for a raw Booster, what its DMatrix was made of)"
+        ) from error
+
+
 def labels_or_values(y: Any, name: str) -> np.ndarray:
     """One label or value for each row; every row has one."""
-    shape = np.asarray(y).shape
+    try:
+        given = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"{name} should be a 1d array: {error}") from error
+    shape = given.shape
+    if given.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} holds complex numbers")
+    if len(shape) == 0:
+        raise ValueError(f"{name} should be a 1d array, got {y!r}; give a label or value per row")
     if len(shape) == 2 and shape[1] > 1:
         raise ValueError(
             f"{name} should be a 1d array, got an array of shape {shape}: ensembles of several targets "
@@ -117,9 +177,12 @@ def labels_or_values(y: Any, name: str) -> np.ndarray:
 def row_weights(given: Any, X: Any, name: str) -> np.ndarray:
     """Weights of the rows, one of them above 0 at least."""
     wanted = f"{name} must hold a number of 0 or more for each of the {_num_samples(X)} rows"
-    if getattr(getattr(given, "dtype", None), "kind", None) == "c":
-        raise ValueError(f"{wanted}, got complex numbers")
     try:
+        given = np.asarray(given)
+        if given.dtype.kind == "c":
+            raise ValueError("got complex numbers")
+        if given.ndim == 0:  # of which scikit-learn takes infinity
+            given = np.full(_num_samples(X), given, dtype=np.float64)
         weight = _check_sample_weight(given, X, ensure_non_negative=True)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{wanted}: {error}") from error

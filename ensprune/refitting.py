@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from .arguments import check_arguments, labelled_rows
+from .arguments import SEEN_OR_NOT, check_arguments, check_option, labelled_rows
 from .leaf_refinement import LeafRefinement
 from .members import open_members
 from .members.opening import check_family
@@ -156,9 +156,10 @@ def refine_leaves(
     >>> refined.score(X[300:], y[300:]) > forest.score(X[300:], y[300:])
     True
     """
-    check_arguments("refine_leaves", n_jobs=n_jobs, random_state=random_state)
-    if validation not in ("auto", "oob"):
-        raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
+    check_arguments(
+        "refine_leaves", return_report=return_report, n_jobs=n_jobs, random_state=random_state
+    )
+    check_option("validation", validation, SEEN_OR_NOT)
     dampings = _choices("damping", damping, (np.inf, *DAMPINGS), positive=True)
     shrinkages = _choices("shrinkage", shrinkage, SHRINKAGES, positive=False)
     X, y, sample_weight = labelled_rows(X, y, sample_weight)

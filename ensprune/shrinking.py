@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from .arguments import check_arguments, labelled_rows
+from .arguments import SEEN_OR_NOT, check_arguments, check_option, labelled_rows
 from .compaction.path import scorer_of
 from .leaf_compaction import Size, collapsed, collapsed_as_taught, of_roots
 from .leaf_refinement import LeafRefinement
@@ -133,10 +133,8 @@ def shrink(
     True
     """
     check_arguments("shrink", n_jobs=n_jobs, random_state=random_state)
-    if not isinstance(cost, str) or cost not in _SIZES:
-        raise ValueError(f"cost={cost!r} is unknown; give 'bytes' or 'nodes'")
-    if not isinstance(validation, str) or validation not in ("auto", "oob"):
-        raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
+    check_option("cost", cost, _SIZES)
+    check_option("validation", validation, SEEN_OR_NOT)
     members = open_leaves(estimator)
     members.leaves()  # says at once what cannot be refitted, and the next what cannot be cut down
     members.trees()

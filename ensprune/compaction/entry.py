@@ -129,16 +129,20 @@ def compact(
     >>> nodes(small) < nodes(forest) / 3
     True
     """
-    check_arguments("compact", n_jobs=n_jobs, random_state=random_state)
+    check_arguments(
+        "compact",
+        return_certificate=return_certificate,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+    check_options(method, validation)
     _check(X, y, tolerance)
     _check_confidence(X, confidence, return_certificate, validation)
     if X is None:
-        check_options(method, validation)
         if validation == "oob":
             raise ValueError("validation='oob' needs the training rows: give X and y")
         return lossless(open_members(estimator))
     if confidence is not None:
-        check_options(method, validation)
         smaller, certificate = certified(
             estimator,
             X,
@@ -152,7 +156,6 @@ def compact(
             random_state,
         )
         return (smaller, certificate) if return_certificate else smaller
-    check_options(method, validation)
     members = open_members(estimator)
     whole = lossless(members)
     rows = judging_rows(members, X, y, sample_weight, validation)

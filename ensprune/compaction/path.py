@@ -14,7 +14,13 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..arguments import labelled_rows, values_of
+from ..arguments import (
+    SEEN_OR_NOT,
+    check_arguments,
+    check_option,
+    labelled_rows,
+    values_of,
+)
 from ..codes import one_hot
 from ..combiner import Combiner, affine
 from ..members.base import Members
@@ -92,6 +98,7 @@ def compaction_path(
     TypeError, ValueError
         As :func:`compact`.
     """
+    check_arguments("compaction_path", n_jobs=n_jobs)
     check_options(method, validation)
     members = open_members(estimator)
     whole = lossless(members)
@@ -326,7 +333,5 @@ def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members, y: n
 
 def check_options(method: Any, validation: Any) -> None:
     """Refuse names that are unknown."""
-    if not isinstance(method, str) or method not in _PATHS:
-        raise ValueError(f"method={method!r} is unknown; give one of {sorted(_PATHS)}")
-    if validation not in ("auto", "oob"):
-        raise ValueError(f"validation={validation!r} is unknown; give 'auto' or 'oob'")
+    check_option("method", method, _PATHS)
+    check_option("validation", validation, SEEN_OR_NOT)

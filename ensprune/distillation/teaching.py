@@ -11,7 +11,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils import _safe_indexing, check_random_state, shuffle
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
-from ..arguments import check_arguments
+from ..arguments import check_arguments, check_has_rows
 from ..members.steps import last_step
 from .synthesis import munge
 
@@ -110,8 +110,9 @@ def distill(
         )
     check_is_fitted(estimator)
     _check_student(estimator, student)
+    check_has_rows(X, "X")
     n_samples = _num_samples(X)
-    if n_augment == "auto":
+    if isinstance(n_augment, str) and n_augment == "auto":
         n_rows = min(_MOST_PER_ROW * n_samples, max(0, _ENOUGH_ROWS - n_samples))
     elif (
         isinstance(n_augment, numbers.Integral)

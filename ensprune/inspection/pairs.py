@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from ..arguments import N_JOBS, labelled_rows
+from ..arguments import check_arguments, check_has_rows, labelled_rows
 from ..judging import members_of
 from ..members.base import Members
 from ..members.opening import open_members
@@ -73,12 +72,9 @@ class Company:
             If ``out_of_bag`` is asked of an ensemble that leaves no rows out, or on other rows
             than it was trained on.
         """
-        validate_parameter_constraints(
-            {"out_of_bag": ["boolean"], "n_jobs": N_JOBS},
-            {"out_of_bag": out_of_bag, "n_jobs": n_jobs},
-            caller_name=caller,
-        )
+        check_arguments(caller, out_of_bag=out_of_bag, n_jobs=n_jobs)
         if y is None:
+            check_has_rows(X, "X")
             if _num_samples(X) == 0:
                 raise ValueError("X has no rows; give at least one")
         else:

@@ -66,7 +66,7 @@ class PruningPathDisplay:
                     f"{list(first.units)} and of {curve.metric} against {list(curve.units)}; "
                     "draw together what has the same metric and units"
                 )
-        if x is not None and x not in list(first.units):
+        if x is not None and not (isinstance(x, str) and x in first.units):
             raise ValueError(f"x={x!r} is no unit of this path; give one of {list(first.units)}")
         self.x = next(iter(first.units)) if x is None else x
 

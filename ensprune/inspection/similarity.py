@@ -8,6 +8,7 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from ..arguments import check_option
 from ..selectors.ordering.agreement import pairwise_agreement, pairwise_kappa
 from .drawing import ORANGE, axes_for
 from .pairs import Company, pairwise_correlation
@@ -57,10 +58,8 @@ class MemberSimilarityDisplay:
         measure: str = "agreement",
         order: str = "cluster",
     ):
-        if measure not in list(_MEASURES):
-            raise ValueError(f"measure={measure!r} is unknown; give one of {list(_MEASURES)}")
-        if order not in _ORDERS:
-            raise ValueError(f"order={order!r} is unknown; give one of {list(_ORDERS)}")
+        check_option("measure", measure, _MEASURES)
+        check_option("order", order, _ORDERS)
         self.similarity = similarity
         self.kept = kept
         self.measure = measure
@@ -118,8 +117,8 @@ class MemberSimilarityDisplay:
         ValueError
             If a parameter is none of the above, or nothing is out of bag.
         """
-        if measure != "auto":
-            cls(np.empty((0, 0)), None, measure, order)  # names a mistake before the work
+        check_option("measure", measure, ("auto", *_MEASURES))
+        check_option("order", order, _ORDERS)
         company = Company.of(estimator)
         problem = company.on_rows(X, y, out_of_bag, n_jobs, cls.__name__)
         combiner = problem.combiner

@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from ..arguments import check_option
 from .network import (
     check_is_mlp,
     check_weights_are_dense_and_finite,
@@ -122,10 +123,9 @@ def compress(
     for name, value, allowed in (
         ("storage", storage, STORAGES),
         ("prefer", prefer, ("size", "speed")),
-        ("dtype", dtype, (*DTYPES, None)),
+        ("dtype", "float64" if dtype is None else dtype, DTYPES),
     ):
-        if value not in allowed:
-            raise ValueError(f"{name}={value!r} is unknown; allowed are {allowed}.")
+        check_option(name, value, allowed)
     check_weights_are_dense_and_finite(estimator)
     small = remove_dead_neurons(copy_network(estimator))
     float_dtype = np.dtype("float32" if dtype == "int8" else dtype or small.coefs_[0].dtype)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import linalg
 from sklearn.utils import check_random_state
 
-from ..arguments import named_array
+from ..arguments import check_option, named_array
 
 WEIGHT_CRITERIA = ("magnitude", "l2", "random", "taylor", "wanda", "obs")
 NEEDS_INPUTS = frozenset({"wanda", "obs"})
@@ -84,8 +84,7 @@ def weight_scores(
            [ 3. ,  0.5]])
     """
     W = named_array(W, "W", dtype=np.float64)
-    if criterion not in WEIGHT_CRITERIA:
-        raise ValueError(f"criterion={criterion!r} is unknown; allowed are {WEIGHT_CRITERIA}.")
+    check_option("criterion", criterion, WEIGHT_CRITERIA)
     if criterion in NEEDS_INPUTS:
         X = check_inputs(W, X, f"criterion={criterion!r}")
     if criterion in NEEDS_GRADIENTS:

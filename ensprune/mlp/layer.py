@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import named_array
-from .criteria import check_inputs, damped_hessian, weight_scores
+from ..arguments import check_arguments, check_option, named_array
+from .criteria import WEIGHT_CRITERIA, check_inputs, damped_hessian, weight_scores
 from .obs import obs_prune, reconstruct, refit_targets
 from .programs import solve as solve_programme
 from .scopes import check_sparsity, masks_from_scores
@@ -148,9 +148,19 @@ def prune_layer(
            [ 3.,  0.]])
     """
     W = named_array(W, "W", dtype=np.float64, copy=True)
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; allowed are {METHODS}.")
-    if reconstruct_weights not in (True, False, "auto"):
+    check_arguments(
+        "prune_layer",
+        relu=relu,
+        margins=margins,
+        time_limit=time_limit,
+        n_jobs=n_jobs,
+        random_state=random_state,
+    )
+    check_option("method", method, METHODS)
+    check_option("criterion", criterion, WEIGHT_CRITERIA)
+    if not isinstance(reconstruct_weights, bool | np.bool_) and (
+        not isinstance(reconstruct_weights, str) or reconstruct_weights != "auto"
+    ):
         raise ValueError(
             f"reconstruct_weights={reconstruct_weights!r} must be True, False or 'auto'."
         )
@@ -166,6 +176,10 @@ def prune_layer(
         X = check_inputs(W, X, asked_by)
         dense_output = X @ W + (0.0 if bias is None else bias)
         goal = dense_output if target is None else named_array(target, "target", dtype=np.float64)
+        if goal.shape != dense_output.shape:
+            raise ValueError(
+                f"target has shape {goal.shape}, but the layer's output has {dense_output.shape}."
+            )
 
     if method != "rank":
         new_W, new_bias, proof = solve_programme(
@@ -232,7 +246,7 @@ def _check_intercept(intercept: Any, n_out: int) -> np.ndarray:
 
 
 def _check_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    keep = np.asarray(mask)
+    keep = named_array(mask, "mask", dtype=None)
     if keep.dtype.kind not in "biuf" or not np.isin(keep, (0, 1)).all():
         raise ValueError("mask must hold True for weights that may stay and False for the others.")
     keep = keep.astype(bool)

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 from sklearn.utils import check_random_state
 
+from ..arguments import check_option
 from .criteria import damped_hessian
 from .network import copy_network, hidden_activation, layer_inputs
 
@@ -80,8 +81,7 @@ def neuron_scores(
     .. [2] Yuan & Lin, Model selection and estimation in regression with grouped variables, JRSS B
        2006; for channels of a network: He, Zhang & Sun, ICCV 2017.
     """
-    if criterion not in NEURON_CRITERIA:
-        raise ValueError(f"criterion={criterion!r} is unknown; allowed are {NEURON_CRITERIA}.")
+    check_option("criterion", criterion, NEURON_CRITERIA)
     if criterion == "magnitude":
         return np.abs(W_in).mean(axis=0) * np.abs(W_out).mean(axis=1)
     if criterion == "l2":

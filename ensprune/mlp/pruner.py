@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..arguments import N_JOBS, RANDOM_STATE
 from ..delegation import PredictsWithPruned
 from ..replay import Replay
 from ..reporting import Judged, Reports
@@ -169,8 +170,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         "max_samples": [Interval(Integral, 1, None, closed="left")],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "validation": [Interval(Real, 0, 1, closed="neither"), None],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
+        "n_jobs": N_JOBS,
+        "random_state": RANDOM_STATE,
     }
 
     def __init__(

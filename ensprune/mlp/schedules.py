@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arguments import check_arguments, check_option
+
 SCHEDULES = ("one_shot", "linear", "cubic", "layerwise")
 
 
@@ -43,10 +45,8 @@ def schedule_fractions(schedule: str, n_steps: int, n_layers: int) -> np.ndarray
     array([[0.875],
            [1.   ]])
     """
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule={schedule!r} is unknown; allowed are {SCHEDULES}.")
-    if n_steps < 1:
-        raise ValueError(f"n_steps={n_steps!r} must be at least 1.")
+    check_option("schedule", schedule, SCHEDULES)
+    check_arguments("schedule_fractions", n_steps=n_steps, n_layers=n_layers)
     if schedule == "one_shot":
         return np.ones((1, n_layers))
     t = np.arange(1, n_steps + 1) / n_steps

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_option, named_array
+
 SCOPES = ("layer", "global", "erk")
 
 
@@ -74,10 +76,14 @@ def erk_sparsities(
     inspired by network science, Nature Communications 2018. Evci et al., Rigging the lottery:
     making all tickets winners, ICML 2020.
     """
+    check_option("structure", structure, ("weight", "neuron"))
     sparsity = float(check_sparsity(sparsity, 1, "layer")[0])
-    by_neuron = structure == "neuron"
-    sizes = np.array([n_out if by_neuron else n_in * n_out for n_in, n_out in shapes], dtype=float)
-    raw = np.array([(n_in + n_out) / (n_in * n_out) for n_in, n_out in shapes])
+    layers = named_array(shapes, "shapes", dtype=np.float64)  # (n_layers, 2)
+    if layers.shape[1] != 2 or not (layers >= 1).all():
+        raise ValueError(f"shapes={shapes!r} must be a pair (n_in, n_out) for each layer.")
+    n_in, n_out = layers.T
+    sizes = n_out if structure == "neuron" else n_in * n_out
+    raw = (n_in + n_out) / (n_in * n_out)
     kept = (1 - sparsity) * sizes.sum()
     dense = np.zeros(len(sizes), dtype=bool)
     while True:

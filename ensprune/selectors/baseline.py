@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..arguments import check_arguments
 from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult
 from .base import Problem, Selector, register_selector
@@ -61,7 +62,7 @@ class RandomSelector(Selector):
         self.random_state = random_state
 
     def check(self, combination: Combination | None) -> None:
-        check_random_state(self.random_state)
+        check_arguments("RandomSelector", random_state=self.random_state)
 
     def select(self, problem: Problem) -> PruningPath:
         seed = problem.random_state if self.random_state is None else self.random_state

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.utils import check_random_state
 
+from ..arguments import check_arguments, check_option
 from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from ..storage import blocks_of, release, samples_of
@@ -101,10 +101,8 @@ class ClusterSelector(Selector):
             ("clusterer", ("agglomerative", "kmeans")),
             ("representative", ("best", "central")),
         ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r} is unknown; give one of {list(allowed)}")
-        check_random_state(self.random_state)
+            check_option(name, getattr(self, name), allowed)
+        check_arguments("ClusterSelector", random_state=self.random_state)
         if combination is not None and combination.kind == "sum":
             raise ValueError(
                 "ClusterSelector compares members by their own predictions, and stages of gradient "

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
+from ..arguments import check_arguments, check_option
 from ..combination import Combination
 from ..path import PathPoint, PruningPath, SelectorResult, cheap_to_dear
 from .base import Problem, Selector, register_selector, short_products
@@ -135,10 +135,7 @@ class GreedySelector(Selector):
             )
 
     def _check_options(self) -> None:
-        if self.direction not in ("forward", "backward"):
-            raise ValueError(
-                f"direction={self.direction!r} is unknown; give 'forward' or 'backward'"
-            )
+        check_option("direction", self.direction, ("forward", "backward"))
         if not isinstance(self.replacement, bool | np.bool_):
             raise ValueError(f"replacement={self.replacement!r} must be True or False")
         for name, least, automatic in (
@@ -153,7 +150,7 @@ class GreedySelector(Selector):
             if not named and not (is_count and int(value) >= least):
                 allowed = f"'auto' or an int >= {least}" if automatic else f"an int >= {least}"
                 raise ValueError(f"{name}={value!r} must be {allowed}")
-        check_random_state(self.random_state)
+        check_arguments("GreedySelector", random_state=self.random_state)
         share = self.bag_share
         if not (isinstance(share, numbers.Real) and 0 < float(share) <= 1):
             raise ValueError(f"bag_share={share!r} must be a number in (0, 1]")

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from ..arguments import check_option
 from ..combination import Combination
 from ..combiner import affine
 from ..link import Probability
@@ -107,8 +108,7 @@ class WeightSelector(Selector):
         return self.loss != "log_loss"
 
     def check(self, combination: Combination | None) -> None:
-        if self.loss not in ("squared", "log_loss"):
-            raise ValueError(f"loss={self.loss!r} is unknown; give 'squared' or 'log_loss'")
+        check_option("loss", self.loss, ("squared", "log_loss"))
         if combination is None:
             return
         if not combination.linear:

@@ -119,7 +119,7 @@ def test_bad_input_is_named(sparse_net):
         compress(LogisticRegression())
     for options in ({"storage": "coo"}, {"prefer": "memory"}, {"dtype": "float16"}):
         ((name, value),) = options.items()
-        with pytest.raises(ValueError, match=f"{name}='{value}' is unknown; allowed are"):
+        with pytest.raises(ValueError, match=f"{name}='{value}' is unknown; give"):
             compress(sparse_net, **options)
     with pytest.raises(ValueError, match="compressed already"):
         compress(compress(sparse_net, storage="csr"))

@@ -114,5 +114,7 @@ def test_erk_shares_out_a_sparsity_below_one(sparsity):
 
 
 def test_a_schedule_has_a_step():
-    with pytest.raises(ValueError, match="n_steps=0 must be at least 1"):
+    with pytest.raises(
+        ValueError, match="'n_steps' parameter of schedule_fractions must be an int in the range"
+    ):
         schedule_fractions("cubic", 0, 2)

@@ -122,8 +122,14 @@ def test_seeds_are_followed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clusterer": "dbscan"}, r"clusterer='dbscan' is unknown; give one of \['agglomerative'"),
-        ({"representative": "worst"}, r"representative='worst' is unknown; give one of \['best'"),
+        (
+            {"clusterer": "dbscan"},
+            "clusterer='dbscan' is unknown; give 'agglomerative' or 'kmeans'",
+        ),
+        (
+            {"representative": "worst"},
+            "representative='worst' is unknown; give 'best' or 'central'",
+        ),
     ],
 )
 def test_bad_options_are_named(options, message):

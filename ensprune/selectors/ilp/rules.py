@@ -236,7 +236,7 @@ def _groups(at_most: Any, n: int) -> tuple[tuple[np.ndarray, int], ...]:
     groups = []
     if at_most is not None and not isinstance(at_most, Iterable):
         raise ValueError(f"at_most={at_most!r} is no list of pairs (indices, k)")
-    for position, entry in enumerate(at_most or ()):
+    for position, entry in enumerate(() if at_most is None else at_most):
         try:
             members, k = entry
         except (TypeError, ValueError):

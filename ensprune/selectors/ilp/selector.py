@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ...arguments import check_option
 from ...combination import Combination
 from ...path import PruningPath
 from ..base import Problem, Selector
@@ -275,10 +276,9 @@ class ILPSelector(Selector):
         check_kept(self.must_keep, most)
 
     def _check_options(self) -> None:
-        if not isinstance(self.formulation, str) or self.formulation not in FORMULATIONS:
-            raise ValueError(
-                f"formulation={self.formulation!r} is unknown; give one of {sorted(FORMULATIONS)}"
-            )
+        check_option("formulation", self.formulation, sorted(FORMULATIONS))
+        if not isinstance(self.faithful, bool | np.bool_):
+            raise ValueError(f"faithful={self.faithful!r} must be True or False")
         for name, low, strict in (
             ("time_limit", 0, True),
             ("mip_gap", 0, False),
@@ -297,8 +297,7 @@ class ILPSelector(Selector):
                         f"{name}={getattr(self, name)!r} goes with formulation='cover' only, got "
                         f"formulation={self.formulation!r}"
                     )
-
-        if not self.min_recall:
+        if self.min_recall is None:
             return
         if not isinstance(self.min_recall, Mapping):
             raise ValueError(f"min_recall={self.min_recall!r} is no dict of {{class: value}}")

@@ -57,7 +57,7 @@ class _AdaBoostMembers(Members):
         result = []
         for t, (member, share) in enumerate(zip(self.estimator.estimators_, shares, strict=True)):
             if not is_tree(member):
-                raise self._no_trees(type(member).__name__)
+                raise self._no_trees(member)
             result.append(self._placed(read_cart(member), t, float(share)))
         return result
 

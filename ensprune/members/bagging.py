@@ -150,7 +150,7 @@ class BaggingMembers(AverageMembers, HasLeaves):
         result = []
         for t, member in enumerate(self.estimator.estimators_):
             if not is_tree(member):
-                raise self._no_trees(type(member).__name__)
+                raise self._no_trees(member)
             # Members were fitted on class positions, so classes_ are rows of the raw score.
             result.append(read_cart(member).placed(t, getattr(member, "classes_", [0]), share))
         return result

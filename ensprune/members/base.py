@@ -237,7 +237,7 @@ class Members(ABC):
         TypeError
             If a member is something else than decision trees.
         """
-        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+        raise self._no_trees(next(iter(self.parts())))
 
     def reached_nodes(self, X: Any) -> np.ndarray:
         """The node of :meth:`trees` that each row ends in.
@@ -252,7 +252,7 @@ class Members(ABC):
         ndarray of shape (n_trees, n_samples), dtype intp
             Positions in the arrays of each tree.
         """
-        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+        raise self._no_trees(next(iter(self.parts())))
 
     def with_trees(self, cuts: Sequence[TreeCut | None], exact: bool = False) -> Any:
         """A new fitted estimator of the same class with smaller trees.
@@ -269,13 +269,16 @@ class Members(ABC):
         estimator
             Shares what is not cut with the original, which is left as it was.
         """
-        raise self._no_trees(type(next(iter(self.parts()))).__name__)
+        raise self._no_trees(next(iter(self.parts())))
 
-    def _no_trees(self, member: str) -> TypeError:
+    def _no_trees(self, member: Any) -> TypeError:
+        # A tree in a library's own form has no name that means anything.
+        of_what = f" of {type(member).__name__}" if hasattr(member, "predict") else ""
         return TypeError(
-            f"{type(self.estimator).__name__} of {member} is no ensemble whose trees can be cut "
+            f"{type(self.estimator).__name__}{of_what} is no ensemble whose trees can be cut "
             "down; give a random forest, extra trees, bagging or AdaBoost of plain decision trees, "
-            "(histogram) gradient boosting, an XGBoost or a LightGBM model"
+            "(histogram) gradient boosting, an XGBoost or a LightGBM model; prune() drops whole "
+            "members of others"
         )
 
     def out_of_bag(self, n_samples: int) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import make_pipeline
 
-from ensprune import EnsemblePruner, prune
+from ensprune import EnsemblePruner, compact, prune, shrink
 from ensprune.link import Exp, Identity, Logistic
 from ensprune.members import open_members
 
@@ -290,6 +290,15 @@ def test_categories_named_to_the_constructor(wrap):
     pruner = EnsemblePruner(wrap(model), target_size=4, refine="leaves", random_state=0).fit(X, y)
     assert pruner.score(X, y) > 0.7
     assert not model.is_fitted()
+
+
+@pytest.mark.parametrize("cut", [compact, shrink])
+def test_trees_that_cannot_be_cut_down_are_refused_in_words(cut):
+    X, y = frame()[NUMBERS], targets("binary", frame())
+    model = catboost.CatBoostClassifier(**SMALL).fit(X, y)
+    told = r"^CatBoostClassifier is no ensemble whose trees .*; prune\(\) drops whole members"
+    with pytest.raises(TypeError, match=told):
+        cut(model, X, y)
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", "f1_macro", "neg_log_loss"])

@@ -48,7 +48,7 @@ from .rechoosing import rechosen_score
 from .refine import make_refinement
 from .reporting import Judged, Reports
 from .retraining import REFINED, Rounds, retrain, rounds_of
-from .scoring import as_scorer, check_answers, check_scores_labels, check_scores_values
+from .scoring import as_scorer, check_answers, check_scores
 from .selectors.allocation import for_combiner
 from .selectors.base import Problem, Selector, make_selector
 from .sizing import Choice, choose
@@ -492,10 +492,9 @@ default="members"
         if self.scoring is None:
             return
         scorer = as_scorer(self.scoring, self)
-        if is_classifier(self):
-            check_scores_labels(scorer, self.scoring, y, known)
-        elif is_regressor(self) and y is not known:  # else some of them judge, which is still open
-            check_scores_values(scorer, self.scoring, y)
+        # If these are all a regressor's values, some of them judge, which is still open.
+        if is_classifier(self) or (is_regressor(self) and y is not known):
+            check_scores(scorer, self.scoring, y, known, classifies=is_classifier(self))
         if not isinstance(self.estimator, FrozenEstimator):
             check_answers(scorer, self.estimator)
 

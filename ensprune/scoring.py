@@ -91,10 +91,15 @@ def check_answers(scorer: Any, estimator: Any) -> None:
         )
 
 
-def check_scores_labels(
-    scorer: Any, scoring: Any, y: np.ndarray, known: np.ndarray | None = None
+def check_scores(
+    scorer: Any,
+    scoring: Any,
+    y: np.ndarray,
+    known: np.ndarray | None = None,
+    *,
+    classifies: bool,
 ) -> None:
-    """Whether a scorer of scikit-learn takes a classifier's labels, on two rows of each.
+    """Whether a scorer of scikit-learn takes a classifier's labels, or a regressor's values.
 
     Of any other callable nobody knows what it looks at.
 
@@ -104,16 +109,28 @@ def check_scores_labels(
     scoring : str or callable
         What it was called, for the message.
     y : ndarray of shape (n_samples,)
-        The labels.
+        The labels or values.
     known : ndarray, default=None
-        All labels that the classifier knows, or will: ``y`` may lack some. None is those of ``y``.
+        All labels that a classifier knows, or will: ``y`` may lack some. None is those of ``y``.
+    classifies : bool
+        Whether they are labels.
 
     Raises
     ------
     ValueError
-        If it does not, such as one of two classes for three, or for labels of which it does not know
-        the positive one.
+        If it does not: a metric of two classes for three, or for labels of which it does not know
+        the positive one; a metric of classes, or of logarithms for values below zero.
     """
+    if classifies:
+        _check_scores_labels(scorer, scoring, y, known)
+    else:
+        _check_scores_values(scorer, scoring, y)
+
+
+def _check_scores_labels(
+    scorer: Any, scoring: Any, y: np.ndarray, known: np.ndarray | None
+) -> None:
+    """On two rows of each."""
     labels = np.unique(y)
     classes = labels if known is None else np.unique(known)
     if not np.isin(labels, classes).all():  # said elsewhere
@@ -154,23 +171,8 @@ def check_scores_labels(
         ) from error
 
 
-def check_scores_values(scorer: Any, scoring: Any, y: np.ndarray) -> None:
-    """Whether a scorer of scikit-learn takes a regressor's target values.
-
-    Whole numbers may be labels as well: nothing is said of those.
-
-    Parameters
-    ----------
-    scorer : callable
-    scoring : str or callable
-        What it was called, for the message.
-    y : ndarray of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        If it does not, such as one of classes, or of logarithms for values below zero.
-    """
+def _check_scores_values(scorer: Any, scoring: Any, y: np.ndarray) -> None:
+    """Whole numbers may be labels as well: nothing is said of those."""
     if _scikit_learns_metric(scorer) is None:
         return
     y = np.asarray(y)

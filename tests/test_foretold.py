@@ -37,7 +37,7 @@ from ensprune.combiner import LinearCombiner
 from ensprune.holdout import hold_out
 from ensprune.members import Members, open_members
 from ensprune.members.opening import foretold
-from ensprune.scoring import check_scores_values
+from ensprune.scoring import check_scores
 from ensprune.selectors import (
     AllocationSelector,
     ClusterSelector,
@@ -122,7 +122,7 @@ OF_LINES = BaggingClassifier(LogisticRegression())
         (EXACT, {"selector": ILPSelector(time_limit=0)}, ValueError, "time_limit=0"),
         (EXACT, {"selector": ILPSelector(solver="best")}, ValueError, "solver='best'"),
         (EXACT, {"selector": ILPSelector(min_recall={"ash": 2})}, ValueError, "must be in"),
-        (EXACT, {"selector": RandomSelector("seed")}, ValueError, "cannot be used to seed"),
+        (EXACT, {"selector": RandomSelector("seed")}, ValueError, "'random_state' parameter of"),
         (VOTE, {"selector": AllocationSelector("best"), "deep": True}, ValueError, "inner='best'"),
         # searches that are not for such an ensemble
         (BOOSTING, {"selector": "cluster"}, ValueError, "stages of gradient boosting have none"),
@@ -316,17 +316,17 @@ def test_rows_given_to_judge_are_like_those_trained_on(piped):
 )
 def test_no_metric_of_numbers_minds_numbers(scoring):
     for y in ([0.0, 0.0, 0.5], [0.25, 0.5, 0.5], [0.0, 3.25]):
-        check_scores_values(get_scorer(scoring), scoring, np.array(y))
+        check_scores(get_scorer(scoring), scoring, np.array(y), classifies=False)
 
 
 def test_logarithms_of_negative_values_are_refused():
     scoring = "neg_mean_squared_log_error"
     with pytest.raises(ValueError, match=f"scoring='{scoring}' cannot score these values: Mean"):
-        check_scores_values(get_scorer(scoring), scoring, np.array([0.5, 2.0, -3.0]))
+        check_scores(get_scorer(scoring), scoring, np.array([0.5, 2.0, -3.0]), classifies=False)
 
 
 def test_whole_numbers_may_be_labels():
-    check_scores_values(get_scorer("accuracy"), "accuracy", np.array([1.0, 2.0, 2.0]))
+    check_scores(get_scorer("accuracy"), "accuracy", np.array([1.0, 2.0, 2.0]), classifies=False)
 
 
 def test_values_that_judge_nobody_may_be_any():

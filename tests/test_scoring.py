@@ -40,7 +40,7 @@ from sklearn.tree import DecisionTreeClassifier
 from ensprune import EnsemblePruner, compact, prune, refine_leaves
 from ensprune.members import open_members
 from ensprune.objectives import make_objective
-from ensprune.scoring import check_scores_labels
+from ensprune.scoring import check_scores
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 3))
@@ -137,7 +137,7 @@ def test_filters_of_warnings_stay_while_labels_are_tried():
 
     metric.__module__ = "sklearn.metrics.of_a_test"
     seen = []
-    check_scores_labels(make_scorer(metric), "mine", WORDS)
+    check_scores(make_scorer(metric), "mine", WORDS, classifies=True)
     (filters, true, said), *others = seen
     assert filters == list(warnings.filters)
     assert not others
@@ -150,11 +150,13 @@ def test_nothing_is_asked_of_callables_that_may_look_at_anything():
             raise ValueError("too few rows for me")
         return estimator.score(X, y)
 
-    check_scores_labels(picky, picky, WORDS)
-    check_scores_labels(make_scorer(lambda true, said: 1 / (len(true) - 2)), "mine", WORDS)
+    check_scores(picky, picky, WORDS, classifies=True)
+    check_scores(
+        make_scorer(lambda true, said: 1 / (len(true) - 2)), "mine", WORDS, classifies=True
+    )
     # Of one class nobody can say, and numbers are no classes.
-    check_scores_labels(make_scorer(f1_score), "f1", np.zeros(9))
-    check_scores_labels(make_scorer(f1_score), "f1", np.arange(9999.0))
+    check_scores(make_scorer(f1_score), "f1", np.zeros(9), classifies=True)
+    check_scores(make_scorer(f1_score), "f1", np.arange(9999.0), classifies=True)
 
 
 KINDS = {
@@ -279,7 +281,7 @@ def test_fast_forms_check_the_parameters_that_scikit_learn_checks(scorer):
 
 
 def test_a_scorer_of_numbers_asks_for_nothing_else():
-    check_scores_labels(make_scorer(mean_squared_error), "mse", THREE)
+    check_scores(make_scorer(mean_squared_error), "mse", THREE, classifies=True)
 
 
 @pytest.mark.parametrize("options", [{}, {"target_size": "auto"}, {"target_size": "1se"}])

@@ -30,7 +30,7 @@ from ..members.sampling import little_said, scarcely_unseen
 from ..objectives.base import class_positions, normalised_weights
 from ..objectives.generic import call_scorer
 from ..objectives.registry import ScorerLike, default_scorer
-from ..scoring import as_scorer, check_scores_labels, check_scores_values
+from ..scoring import as_scorer, check_scores
 from ..validation import Validation
 from .collapse import collapse_path
 from .depth import depth_path
@@ -324,10 +324,7 @@ def scorer_of(scoring: ScorerLike | None, estimator: Any, members: Members, y: n
     if scoring is None:
         return default_scorer(members.combiner)
     scorer = as_scorer(scoring, estimator)
-    if classes is None:
-        check_scores_values(scorer, scoring, y)
-    else:
-        check_scores_labels(scorer, scoring, y, classes)
+    check_scores(scorer, scoring, y, classes, classifies=classes is not None)
     return scorer
 
 

@@ -22,7 +22,7 @@ from ..arguments import N_JOBS, RANDOM_STATE
 from ..delegation import PredictsWithPruned
 from ..replay import Replay
 from ..reporting import Judged, Reports
-from ..scoring import as_scorer, check_answers, check_scores_labels
+from ..scoring import as_scorer, check_answers, check_scores
 from ..standard_error import error_on
 from ..whole import take_over, unfitted_twin
 from .cut import check_plan, cut_neurons, cut_weights
@@ -270,7 +270,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
             target = column_or_1d(target, warn=True)
         if is_classifier(base) and target.ndim == 1:
             known = base.classes_ if frozen else None
-            check_scores_labels(self._scorer(base), self.scoring, target, known)
+            check_scores(self._scorer(base), self.scoring, target, known, classifies=True)
         rng = check_random_state(self.random_state)
         X_fit = X if hasattr(X, "shape") else rows
         if (X_val is None) != (y_val is None):

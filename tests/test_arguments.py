@@ -156,8 +156,10 @@ CALLS = {
     ),
     "compress": (lambda **given: compress(_network(), **given), ["storage", "prefer", "dtype"]),
     "sensitivity": (
-        lambda **given: sensitivity(_network(), *_rows(), **given),
-        ["sparsities", "max_samples", "n_jobs", "scoring"],
+        lambda X=None, y=None, **given: sensitivity(
+            _network(), _rows()[0] if X is None else X, _rows()[1] if y is None else y, **given
+        ),
+        ["X", "y", "criterion", "sparsities", "max_samples", "n_jobs", "scoring"],
     ),
 }
 

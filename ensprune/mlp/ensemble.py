@@ -14,9 +14,10 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch, check_array
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from ..arguments import labels_or_values, named_array
 from .network import check_is_mlp
 from .pruner import MLPPruner
 
@@ -49,7 +50,7 @@ def prune_member_weights(ensemble: Any, X: Any, y: Any, pruner: MLPPruner) -> An
     Raises
     ------
     TypeError
-        If the ensemble is of another class or a member is not an MLP.
+        If the ensemble is of another class, a member is not an MLP, or `pruner` is not an MLPPruner.
     ValueError
         As :meth:`MLPPruner.fit`.
     """
@@ -61,8 +62,10 @@ def prune_member_weights(ensemble: Any, X: Any, y: Any, pruner: MLPPruner) -> An
     check_is_fitted(ensemble)
     for i, member in enumerate(ensemble.estimators_):
         check_is_mlp(member, f"ensemble.estimators_[{i}]")
-    rows = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-    y = np.asarray(y)
+    if not isinstance(pruner, MLPPruner):
+        raise TypeError(f"pruner={pruner!r} must be an MLPPruner.")
+    rows = named_array(X, "X", dtype=[np.float64, np.float32])
+    y = labels_or_values(y, "y")
     if hasattr(ensemble, "classes_"):
         unseen = np.setdiff1d(y, ensemble.classes_)
         if len(unseen):

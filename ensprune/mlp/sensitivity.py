@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..arguments import N_JOBS, RANDOM_STATE, labels_or_values
+from ..arguments import check_arguments, check_option, labels_or_values, named_array
 from ..scoring import as_scorer
 from .criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
 from .network import (
@@ -31,14 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@validate_params(
-    {
-        "max_samples": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": N_JOBS,
-        "random_state": RANDOM_STATE,
-    },
-    prefer_skip_nested_validation=False,
-)
 def sensitivity(
     estimator: Any,
     X: Any,
@@ -85,11 +75,15 @@ def sensitivity(
     TypeError
         If `estimator` is not an MLP.
     ValueError
-        If a sparsity is outside [0, 1), if every layer would lose all its weights at it, or if `y`
-        has labels unseen in training.
+        If a sparsity is outside [0, 1), if every layer would lose all its weights at it, if `y` has
+        labels unseen in training, if `X` is of another shape, or if an option is unknown.
     """
     import pandas as pd
 
+    check_arguments(
+        "sensitivity", max_samples=max_samples, n_jobs=n_jobs, random_state=random_state
+    )
+    check_option("criterion", criterion, WEIGHT_CRITERIA)
     check_is_mlp(estimator)
     check_is_fitted(estimator)
     check_weights_are_dense_and_finite(estimator)
@@ -102,12 +96,17 @@ def sensitivity(
         raise ValueError(f"sparsities={sparsities!r}: {error}") from error
     y = np.asarray(y) if np.ndim(y) == 2 else labels_or_values(y, "y")
     check_labels_known(estimator, y)
+    rows = named_array(X, "X", dtype=np.float64)
+    if rows.shape != (len(y), estimator.n_features_in_):
+        raise ValueError(
+            f"X has shape {rows.shape}, but y has {len(y)} rows and the network expects "
+            f"{estimator.n_features_in_} features."
+        )
     rng = check_random_state(random_state)
-    rows = check_array(X, dtype=np.float64, input_name="X")
     sample = rng.permutation(len(rows))[:max_samples]
     inputs = layer_inputs(estimator, rows[sample])
     gradients: list[Any] = [None] * len(estimator.coefs_)
-    if criterion in WEIGHT_CRITERIA and criterion in NEEDS_GRADIENTS:
+    if criterion in NEEDS_GRADIENTS:
         gradients = absolute_gradients(inputs, deltas(estimator, inputs, y[sample]))
     scores = [
         weight_scores(W, A, G, criterion, random_state=rng)

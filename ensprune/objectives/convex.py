@@ -60,6 +60,26 @@ class ConvexLoss:
             loss = 0.5 * ((raw - y) ** 2).sum(axis=0)
         return loss
 
+    def value_and_gradient(self, raw: np.ndarray) -> tuple[float, np.ndarray]:
+        """:meth:`value` and the weighted gradient, in one pass: exponentials are what costs."""
+        value, gradient = 0.0, np.empty(raw.shape)
+        for block in self._blocks():
+            loss, first = self._with_gradient(raw[:, block], self.target[:, block])
+            value += float(self.weight[block] @ loss)
+            np.multiply(self.weight[block], first, out=gradient[:, block])
+        return value, gradient
+
+    def _with_gradient(self, raw: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not isinstance(self.link, Softmax):
+            return self._per_sample(raw, y), self._derivatives(raw, y)[0]
+        highest = raw.max(axis=0)
+        odds = np.exp(raw - highest)
+        total = odds.sum(axis=0)
+        loss = np.log(total) + highest - np.einsum("ij,ij->j", y, raw)
+        odds /= total
+        odds -= y
+        return loss, odds
+
     def derivatives(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted gradient and diagonal curvature in the raw scores, (n_outputs, n_samples)."""
         gradient, curvature = np.empty(raw.shape), np.empty(raw.shape)

@@ -233,8 +233,9 @@ def _likelihood(
 
     def value_and_slope(moved: np.ndarray) -> tuple[float, np.ndarray]:
         raw = equations.raw(prior + (moves @ moved)[:, None])
-        slope = (back @ equations.pull(loss.derivatives(raw)[0]))[:, 0] + moved
-        return loss.value(raw) + 0.5 * (moved**2).sum(), slope
+        value, gradient = loss.value_and_gradient(raw)
+        slope = (back @ equations.pull(gradient))[:, 0] + moved
+        return value + 0.5 * (moved**2).sum(), slope
 
     found = minimize(
         value_and_slope, begin, jac=True, method="L-BFGS-B", options={"maxiter": iterations}

@@ -103,6 +103,14 @@ def test_factors_and_values_are_fitted_in_one_system(link):
     np.testing.assert_allclose(values[:, 0], expected, atol=2e-3)
 
 
+def test_the_loss_of_scores_far_apart_is_finite():
+    raw = np.array([[1e4, -1e4, 0.0], [0.0, 1e4, -1e4], [-1e4, 0.0, 1e4]])
+    loss = ConvexLoss(Softmax(), np.eye(3)[[0, 0, 0]].T, np.ones(3))
+    value, gradient = loss.value_and_gradient(raw)
+    assert value == pytest.approx(loss.value(raw))
+    np.testing.assert_allclose(gradient, loss.derivatives(raw)[0], atol=1e-15)
+
+
 def test_probabilities_are_the_constrained_optimum():
     leaves = some_leaves(3, n_values=3, scale=1 / 3)
     rng = np.random.default_rng(2)

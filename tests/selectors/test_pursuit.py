@@ -113,6 +113,9 @@ def test_derivatives_are_those_of_the_loss(link, classes):
     loss = _loss_of(problem)
     raw = rng.normal(size=(rows, 12))
     gradient, curvature = loss.derivatives(raw)
+    value, same = loss.value_and_gradient(raw)
+    assert value == pytest.approx(loss.value(raw), rel=1e-12)
+    np.testing.assert_allclose(same, gradient, rtol=1e-10, atol=1e-15)
     step = 1e-4
     for place in itertools.product(range(rows), range(0, 12, 5)):
         up, down = raw.copy(), raw.copy()

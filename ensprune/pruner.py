@@ -225,7 +225,9 @@ default="members"
     cautious side. ``benchmarks/certificate.py`` counts how often it is wrong. Out of fold, too,
     the rows of one half are answered by what was fitted to rows of both. A ``selector`` that
     answers for one budget only (``"ilp"``) is asked, of more than 32 members, for budgets each
-    twice the one before, and ``target_size="auto"`` certifies one of these sizes.
+    twice the one before, and ``target_size="auto"`` certifies one of these sizes: tests go from
+    large to small, and to search for each size that other paths are tested at would take about six
+    times as long. Any one size is certified if it is given as ``target_size``.
 
     With ``deep=True`` the members are those of all the ensembles inside, one ensemble after the
     other (through pipelines, searches and voting in voting); a member that is no ensemble, or a

@@ -118,7 +118,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
     layer_sparsities_ : ndarray of shape (n_layers,) or (n_hidden_layers,)
         The same for each layer.
     path_ : SparsityPath
-        Sparsity and validation score after each step; ``path_.to_frame()`` is a DataFrame.
+        Sparsity and validation score after each step; ``path_.to_frame()`` is a DataFrame. The
+        networks of all steps are kept for :meth:`at`.
     layer_results_ : list of PrunedLayer
         Programmes only: status, objective, bound and gap of each layer.
     score_full_, score_pruned_ : float
@@ -150,6 +151,8 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
     >>> pruner = MLPPruner(net, sparsity=0.5, random_state=0).fit(X, y)
     >>> sum(W.size for W in pruner.estimator_.coefs_), pruner.path_.steps[-1].n_weights
     (140, 70)
+    >>> print(sum((W != 0).sum() for W in pruner.at(0.25).coefs_) <= 105)
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -326,6 +329,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         epochs = np.broadcast_to(self.finetune_epochs, len(fractions))
         net, masks = copy_network(full), plan.masks
         steps = [SparsityStep(0.0, _n_weights(full), self.score_full_, self.score_full_)]
+        self._networks = [full]  # after each of the steps
         self.layer_results_: list[PrunedLayer] = []
         for step, share in enumerate(fractions):
             if by_neuron:
@@ -350,6 +354,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
                 tuned = float(score(net, X_val, y_val))
             gone = 1 - sum(m.sum() for m in masks) / sum(m.size for m in masks)
             steps.append(SparsityStep(float(gone), _n_weights(net), score_cut, tuned))
+            self._networks.append(net)
 
         self.pruned_estimator_ = net
         self.masks_ = masks
@@ -357,6 +362,35 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
         self.layer_sparsities_ = np.array([1 - m.mean() for m in masks])
         self.path_ = SparsityPath(tuple(steps))
         self.score_pruned_ = steps[-1].score
+
+    def at(self, sparsity: float) -> Any:
+        """The network at another step of the same path, with nothing recomputed.
+
+        It is as it was after that step, which ``path_`` has the score of. Only the last step is
+        fine-tuned at a falling rate: fitted anew for that sparsity it may be a little better.
+
+        Parameters
+        ----------
+        sparsity : float
+            Fraction of zero weights, or of removed hidden neurons, in [0, 1): the densest network
+            of the path that has so many is taken.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            A copy.
+
+        Raises
+        ------
+        TypeError
+            If `sparsity` is no number.
+        ValueError
+            If it is outside [0, 1), or the path does not reach that far.
+        """
+        check_is_fitted(self, "path_")
+        # Of each layer a whole number is left, so the sparsity asked for may be just missed.
+        rounding = 0.5 * len(self.masks_) / sum(m.size for m in self.masks_)
+        return copy_network(self._networks[self.path_.reaching(sparsity, rounding)])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import OptimizeWarning
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -82,6 +82,68 @@ def test_laws(digits, digits_net, structure, criterion, scope, schedule):
     assert type(small) is MLPClassifier
     assert not hasattr(small, "_optimizer")
     assert np.array_equal(pruner.predict(X), small.predict(X))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scope": "erk"},
+        {"structure": "neuron", "criterion": "taylor"},
+        {"structure": "neuron", "scope": "layer", "sparsity": [0.75, 0.5]},
+        {"schedule": "layerwise", "scope": "layer", "finetune_epochs": 0},
+    ],
+)
+def test_every_step_of_the_path_is_a_network(digits, digits_net, options):
+    X, y = digits[0][:300], digits[1][:300]
+    settings = {"sparsity": 0.8, "n_steps": 3, "finetune_epochs": 1, "random_state": 0} | options
+    pruner = MLPPruner(FrozenEstimator(digits_net), **settings)
+    pruner.fit(X, y, X_val=X[:100], y_val=y[:100])
+    again = pickle.loads(pickle.dumps(pruner))
+    for step in pruner.path_.steps:
+        net = pruner.at(step.sparsity)
+        assert type(net) is MLPClassifier
+        assert net.score(X[:100], y[:100]) == step.score
+        assert sum(np.count_nonzero(W) for W in net.coefs_) == step.n_weights
+        assert same_weights(net, again.at(step.sparsity))
+    assert same_weights(pruner.at(0), digits_net)
+    assert same_weights(net, pruner.pruned_estimator_)
+    # Between two steps it is the sparser one, and what is done to it changes nothing here.
+    last, before = pruner.path_.steps[-1].sparsity, pruner.path_.steps[-2].sparsity
+    between = pruner.at((last + before) / 2)
+    assert same_weights(between, net)
+    between.coefs_[0][:] = 0.0
+    assert same_weights(pruner.at(last), net)
+    with pytest.raises(ValueError, match="is more than the path has, which ends at"):
+        pruner.at((last + 1) / 2)
+
+
+def test_the_sparsity_asked_for_is_on_the_path_up_to_rounding(digits, digits_net):
+    X, y = digits[0][:200], digits[1][:200]
+    # 48 and 24 neurons: a half of which is 24 and 12, 0.55 of which is 26.4 and 13.2.
+    for sparsity in (0.5, 0.55):
+        pruner = MLPPruner(
+            FrozenEstimator(digits_net), sparsity, structure="neuron", scope="layer", n_steps=1
+        ).fit(X, y)
+        assert same_weights(pruner.at(sparsity), pruner.pruned_estimator_)
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "error", "message"),
+    [
+        ("auto", TypeError, "sparsity='auto' is no number"),
+        (True, TypeError, "sparsity=True is no number"),
+        ([0.5, 0.5], TypeError, "is no number"),
+        (1.0, ValueError, r"sparsity=1.0 must lie in \[0, 1\)"),
+        (-0.1, ValueError, r"must lie in \[0, 1\)"),
+        (float("nan"), ValueError, r"must lie in \[0, 1\)"),
+    ],
+)
+def test_a_sparsity_of_the_path_is_checked(digits, digits_net, sparsity, error, message):
+    pruner = MLPPruner(FrozenEstimator(digits_net), schedule="one_shot", finetune_epochs=0)
+    with pytest.raises(NotFittedError):
+        pruner.at(0.5)
+    with pytest.raises(error, match=message):
+        pruner.fit(digits[0][:100], digits[1][:100]).at(sparsity)
 
 
 @pytest.mark.parametrize("structure", ["weight", "neuron"])

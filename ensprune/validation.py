@@ -1,7 +1,8 @@
 """Validation rows: what members say of them, and the score of sub-ensembles on them.
 
 Scores on a path are scikit-learn's own scorer on predictions combined in float64, in the order in
-which the pruned estimator adds them up, so they are what it will score.
+which the pruned estimator adds them up, so they are what it will score. How answers are scored is
+``scored_rows.py``.
 """
 
 from __future__ import annotations
@@ -19,20 +20,19 @@ from sklearn.utils import _safe_indexing
 
 from .along import AlongPath
 from .arguments import values_of
-from .averages import quick_score, sample_losses
 from .combiner import Combiner, affine
 from .members.base import Members
 from .members.opening import open_members
 from .members.reading import read_members, shares_memory
 from .objectives.base import class_positions
-from .objectives.generic import call_scorer, replay, replay_raw
+from .objectives.generic import replay, replay_raw
 from .out_of_fold import OutOfFold
 from .path import PathPoint, PruningPath
 from .refine import Labelled, Opinion
 from .regrown import InClassesOf
 from .replay import Replay
 from .room import Room
-from .standard_error import standard_error
+from .scored_rows import ScoredRows
 from .storage import blocks_of, on_disk, release, samples_of, store_samples
 
 # Rounding of members' values to float32 may be this share of the targets' standard deviation.
@@ -199,12 +199,12 @@ class Validation:
         """Score of the whole ensemble and its standard error."""
         everywhere = np.arange(len(self.y))
         if self._whole:
-            return self._score(Replay.joined(self._whole), everywhere)
+            return self._scored_rows.with_error(Replay.joined(self._whole), everywhere)
         whole, rows = next(self._replays([self.everyone], self._as_held))
         if self.judges_unseen is None and hasattr(self.members.estimator, "get_params"):
             score = self.score_on(self.members.estimator, everywhere)
-            return score, self._standard_error(whole, everywhere)
-        return self._score(whole, rows)
+            return score, self._scored_rows.standard_error(whole, everywhere)
+        return self._scored_rows.with_error(whole, rows)
 
     @property
     def judges_unseen(self) -> str | None:
@@ -221,7 +221,7 @@ class Validation:
     def score_path(self, path: PruningPath) -> PruningPath:
         """The path with the score and standard error of every point."""
         return path.with_scores(
-            [self._score_again(*judged) for judged in self.replays(path.points)]
+            [self._scored_rows.with_error_again(*judged) for judged in self.replays(path.points)]
         )
 
     def score_cut(self, path: PruningPath, at: int) -> PruningPath:
@@ -314,7 +314,7 @@ class Validation:
         rows = np.flatnonzero(np.isfinite(raw).all(axis=0))
         if len(rows) == 0:
             return float("nan"), float("nan")
-        return self._score(replay_raw(combiner, raw[:, rows]), rows)
+        return self._scored_rows.with_error(replay_raw(combiner, raw[:, rows]), rows)
 
     def _as_held(self, rows: slice, X: Any) -> np.ndarray:
         held = self.outputs if self.out_of_fold is None else self.out_of_fold.outputs
@@ -357,28 +357,12 @@ class Validation:
             return None
         return self.mask[:, rows] if members is None else self.mask[members, rows]
 
-    def _score(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
-        if len(rows) == 0:
-            return float("nan"), float("nan")
-        return self.score_on(estimator, rows), self._standard_error(estimator, rows)
-
-    def _score_again(self, estimator: Replay, rows: np.ndarray) -> tuple[float, float]:
-        """The same for one of many sub-ensembles on all rows, which the scorer need not check anew."""
-        losses = None
-        if len(rows) == len(self.y):
-            losses = sample_losses(self.scorer, estimator, self.y, self._positions)
-        quick = None
-        if losses is not None:
-            quick = quick_score(self.scorer, estimator, self.y, self.sample_weight, losses)
-        if quick is None:
-            return self._score(estimator, rows)
-        return quick, self._standard_error(estimator, rows, losses)
-
     @cached_property
-    def _answered(self) -> np.ndarray:
-        """The rows that the whole ensemble answers for: all of them, but out of bag."""
-        return (
-            np.arange(len(self.y)) if self.mask is None else np.flatnonzero(self.mask.any(axis=0))
+    def _scored_rows(self) -> ScoredRows:
+        everywhere = np.arange(len(self.y))
+        answered = everywhere if self.mask is None else np.flatnonzero(self.mask.any(axis=0))
+        return ScoredRows(
+            self.scorer, self.X, self.y, self.sample_weight, self._positions, answered
         )
 
     def score_on(self, estimator: Any, rows: np.ndarray) -> float:
@@ -386,28 +370,4 @@ class Validation:
 
         NaN where it fails on these but need not fail on all of them.
         """
-        if np.array_equal(rows, np.arange(len(self.y))):
-            return call_scorer(self.scorer, estimator, self.X, self.y, self.sample_weight)
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        X = _safe_indexing(self.X, rows)
-        try:
-            return call_scorer(self.scorer, estimator, X, self.y[rows], weight)
-        except ValueError:
-            # Few members leave out few rows, which may lack a class the metric needs.
-            if np.array_equal(rows, self._answered) and not self._lack_a_class(rows):
-                raise
-            return float("nan")
-
-    def _lack_a_class(self, rows: np.ndarray) -> bool:
-        of_all = self._positions
-        return of_all is not None and len(np.unique(of_all[rows])) < len(np.unique(of_all))
-
-    def _standard_error(
-        self, estimator: Replay, rows: np.ndarray, losses: np.ndarray | None = None
-    ) -> float:
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-
-        def score(kept: np.ndarray) -> float:
-            return self.score_on(estimator.rows(kept), rows[kept])
-
-        return standard_error(self.scorer, estimator, self.y[rows], weight, score, losses)
+        return self._scored_rows.score(estimator, rows)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from .codes import one_hot
 from .columns import Columns
+from .sparse_columns import SparseColumns
 from .teacher import Model
 
 # Rounds and learning rate; with many classes fewer and larger steps, as each is a tree per class.
@@ -30,20 +34,20 @@ _L2 = 0.1
 
 
 def boosted(
-    rows: np.ndarray,
+    rows: Any,
     labels: np.ndarray,
     weight: np.ndarray,
     classes: np.ndarray | None,
     seed: int,
 ) -> Model:
-    """Fit gradient boosting to rows; a class they lack has no chance."""
+    """Fit gradient boosting to rows, dense or csr; a class they lack has no chance."""
     present = np.unique(labels)
     if classes is not None and len(present) == 1:
         only = np.zeros((len(classes), 1))
         only[present] = 1.0
-        return lambda asked: np.repeat(only, len(asked), axis=1)
+        return lambda asked: np.repeat(only, asked.shape[0], axis=1)
     columns = _some_columns(rows, labels, weight, classes, seed)
-    rows = rows if columns is None else rows[:, columns]
+    rows = _dense(rows, columns)
     n_trees = 1 if classes is None or len(present) == 2 else len(present)
     rounds = int(np.clip(_MOST_TREES // n_trees, _FEWEST_ROUNDS, _ROUNDS))
     family = HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier
@@ -63,7 +67,7 @@ def boosted(
     boosting.fit(np.where(empty, 0.0, rows), labels, sample_weight=None if alike else weight)
 
     def answers(asked: np.ndarray) -> np.ndarray:
-        asked = np.where(empty, 0.0, asked if columns is None else asked[:, columns])
+        asked = np.where(empty, 0.0, _dense(asked, columns))
         if classes is None:
             return boosting.predict(asked)[None]
         result = np.zeros((len(classes), len(asked)))
@@ -73,8 +77,14 @@ def boosted(
     return answers
 
 
+def _dense(rows: Any, columns: np.ndarray | None) -> np.ndarray:
+    """Some of the columns, None for all."""
+    some = rows if columns is None else rows[:, columns]
+    return some.toarray() if sparse.issparse(some) else some
+
+
 def _some_columns(
-    rows: np.ndarray,
+    rows: Any,
     labels: np.ndarray,
     weight: np.ndarray,
     classes: np.ndarray | None,
@@ -83,12 +93,14 @@ def _some_columns(
     """Positions of those that are looked at, None if they are all."""
     if rows.shape[1] <= _MOST_COLUMNS:
         return None
-    columns = Columns.of(rows)
-    if len(columns) > _MOST_COLUMNS:
+    known: Any = SparseColumns if sparse.issparse(rows) else Columns
+    columns = known.of(rows)
+    used = columns.used
+    if len(used) > _MOST_COLUMNS:
         target = labels[:, None] if classes is None else one_hot(labels, len(classes)).T
         centred = target - np.average(target, axis=0, weights=weight)
-        order = columns.ranked(rows, weight[:, None] * centred)
+        order = used[columns.ranked(rows, weight[:, None] * centred)]
         best, others = np.split(order, [_MOST_COLUMNS // 2])
         some = np.random.default_rng(seed).permutation(others)[: _MOST_COLUMNS - len(best)]
-        columns = columns.take(np.sort(np.concatenate([best, some])))
-    return columns.used if len(columns) else np.zeros(1, dtype=int)
+        used = np.sort(np.concatenate([best, some]))
+    return used if len(used) else np.zeros(1, dtype=int)

@@ -1,19 +1,22 @@
 """Kernel ridge regression as a teacher: smooth where trees have steps, and it tunes itself.
 
-Numbers in, numbers out, like ``boosted.py``.
+Numbers in, numbers out, like ``boosted.py``. Of sparse rows only inner products are asked for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial.distance import cdist
 
 from .codes import one_hot
 from .columns import Columns
 from .refinement.leaves import project
+from .sparse_columns import SparseColumns
 from .teacher import Model
 
 # How fast likeness falls with the distance, and what noise is relative to the function: the best of
@@ -25,6 +28,9 @@ _TUNING_ROWS = 400
 # Rows that others are compared with, and rows that are learnt from, at most.
 _LANDMARKS = 700
 _MOST_ROWS = 4000
+
+# Sparse rows are mostly unlike each other: few of them do not stand for all.
+_SPARSE_LANDMARKS = 2000
 
 _METRICS = ("euclidean", "cityblock")
 
@@ -38,7 +44,7 @@ _BLOCK = 1 << 22  # likenesses at a time
 
 
 def smooth(
-    rows: np.ndarray,
+    rows: Any,
     labels: np.ndarray,
     weight: np.ndarray,
     classes: np.ndarray | None,
@@ -49,11 +55,12 @@ def smooth(
     The likeness of two rows is ``exp(-rate * distance)``, of standardised columns, each times a
     scale of its own: columns along which the function found so far is steeper count more. Euclidean or
     the sum of absolute differences, which is the likeness that very large forests of random
-    splits give rows: what leaving rows out says is better.
+    splits give rows: what leaving rows out says is better. That of sparse rows is Euclidean, and
+    their columns are scaled by how they vary alone.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), dtype float
+    rows : ndarray or csr_matrix of shape (n_samples, n_features), dtype float
         May have missing values.
     labels : ndarray of shape (n_samples,)
         Values, or positions of classes.
@@ -84,24 +91,29 @@ def smooth(
         else one_hot(labels, n_outputs)[present].T.astype(np.float64)
     )  # (n_samples, n_present)
     mean = np.average(target, axis=0, weights=weight)
-    columns = Columns.of(rows)
-    if len(columns) > _MOST_COLUMNS:
-        best = columns.ranked(rows, weight[:, None] * (target - mean))[:_MOST_COLUMNS]
-        columns = columns.take(np.sort(best))
+    columns: Any
+    if sparse.issparse(rows):
+        columns, n_marks = SparseColumns.of(rows), _SPARSE_LANDMARKS
+    else:
+        columns, n_marks = Columns.of(rows), _LANDMARKS
+        if len(columns) > _MOST_COLUMNS:
+            best = columns.ranked(rows, weight[:, None] * (target - mean))[:_MOST_COLUMNS]
+            columns = columns.take(np.sort(best))
     points = columns(rows)
     few = slice(_TUNING_ROWS)
     likeness, noise = _tuned(points[few], (target - mean)[few], weight[few])
-    marks = likeness.scaled(points[:_LANDMARKS])
+    marks = likeness.scaled(points[:n_marks])
     part = _solved(likeness, marks, points, target - mean, weight, noise)
 
-    def answers(asked: np.ndarray) -> np.ndarray:
-        found = np.empty((len(asked), len(present)))
-        step = max(_BLOCK // len(marks), 1)
-        for begin in range(0, len(asked), step):
+    def answers(asked: Any) -> np.ndarray:
+        n_asked = asked.shape[0]
+        found = np.empty((n_asked, len(present)))
+        step = max(_BLOCK // marks.shape[0], 1)
+        for begin in range(0, n_asked, step):
             block = slice(begin, begin + step)
             near = likeness.between(likeness.scaled(columns(asked[block])), marks)
             found[block] = mean + near @ part
-        result = np.zeros((n_outputs, len(asked)))
+        result = np.zeros((n_outputs, n_asked))
         result[present] = (found if classes is None else project(found, np.ones(len(found)))).T
         return result
 
@@ -113,30 +125,33 @@ class _Likeness:
     """``exp(-rate * distance)`` of scaled columns."""
 
     metric: str
-    scale: np.ndarray  # (n_features,)
+    scale: np.ndarray | None  # (n_features,); None: columns as they are
     rate: float = 1.0
 
-    def scaled(self, points: np.ndarray) -> np.ndarray:
+    def scaled(self, points: Any) -> Any:
+        if self.scale is None:
+            return points
         used = self.scale > 0
         return points[:, used] * self.scale[used]
 
-    def distance(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def distance(self, some: Any, others: Any) -> np.ndarray:
         if self.metric == "cityblock":
             return cdist(some, others, "cityblock")
-        total = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
-        squared = total - 2.0 * (some @ others.T)
+        total = _squares(some)[:, None] + _squares(others)
+        products = some @ others.T
+        squared = total - 2.0 * (products.toarray() if sparse.issparse(products) else products)
         squared[squared < _ROUNDING * total] = 0.0
         return np.sqrt(squared)
 
     def at(self, rate: float) -> _Likeness:
         return replace(self, rate=rate)
 
-    def between(self, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def between(self, some: Any, others: Any) -> np.ndarray:
         near = self.distance(some, others)
         near *= -self.rate
         return np.exp(near, out=near)
 
-    def between_all(self, points: np.ndarray) -> np.ndarray:
+    def between_all(self, points: Any) -> np.ndarray:
         scaled = self.scaled(points)
         near = self.between(scaled, scaled)
         near[np.diag_indices_from(near)] = 1.0  # whatever rounding made of a distance of zero
@@ -149,26 +164,37 @@ class _Likeness:
             scaled = self.scaled(points)
             pull /= np.maximum(self.distance(scaled, scaled), _NEAREST)
         result = np.zeros(points.shape[1])
-        for column in np.flatnonzero(self.scale):
+        scale = np.ones(len(result)) if self.scale is None else self.scale
+        for column in np.flatnonzero(scale):
             apart = points[:, column, None] - points[:, column]
             if self.metric == "cityblock":
-                slope, unit = np.sign(apart), self.scale[column]
+                slope, unit = np.sign(apart), scale[column]
             else:
-                slope, unit = apart, self.scale[column] ** 2
+                slope, unit = apart, scale[column] ** 2
             result[column] = unit * np.sqrt((((pull * slope) @ part) ** 2).sum())
         return result
 
 
-def _tuned(points: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[_Likeness, float]:
+def _squares(points: Any) -> np.ndarray:
+    """Squared lengths of rows, shape (n_samples,)."""
+    if sparse.issparse(points):
+        return np.asarray(points.multiply(points).sum(axis=1)).ravel()
+    return (points**2).sum(axis=1)
+
+
+def _tuned(points: Any, target: np.ndarray, weight: np.ndarray) -> tuple[_Likeness, float]:
     """The likeness and the noise that say best what each of a few rows is, it being left out."""
 
-    def at_best(metric: str, scale: np.ndarray) -> _Tried:
-        likeness = _Likeness(metric, _normed(metric, scale))
+    def at_best(metric: str, scale: np.ndarray | None) -> _Tried:
+        likeness = _Likeness(metric, None if scale is None else _normed(metric, scale))
         return min(
             (_left_out(likeness.at(rate), points, target, weight) for rate in _RATES),
             key=lambda tried: tried.loss,
         )
 
+    if sparse.issparse(points):
+        found = at_best("euclidean", None)
+        return found.likeness, found.noise
     alike = np.ones(points.shape[1])
     found = min((at_best(metric, alike) for metric in _METRICS), key=lambda tried: tried.loss)
     steepness = found.likeness.steepness(points, found.part)
@@ -193,9 +219,7 @@ def _normed(metric: str, scale: np.ndarray) -> np.ndarray:
     return scale / total if total > 0 else scale
 
 
-def _left_out(
-    likeness: _Likeness, points: np.ndarray, target: np.ndarray, weight: np.ndarray
-) -> _Tried:
+def _left_out(likeness: _Likeness, points: Any, target: np.ndarray, weight: np.ndarray) -> _Tried:
     """Try all noises at once, by one decomposition: no row need be left out for it.
 
     References
@@ -239,8 +263,8 @@ def _root(near: np.ndarray) -> np.ndarray:
 
 def _solved(
     likeness: _Likeness,
-    marks: np.ndarray,
-    points: np.ndarray,
+    marks: Any,
+    points: Any,
     target: np.ndarray,
     weight: np.ndarray,
     noise: float,

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from .boosted import boosted
 from .codes import one_hot
 from .consensus import consensus
+from .distillation.sparse_synthesis import munge_sparse
 from .distillation.synthesis import munge, numbers
 from .kernel_ridge import smooth
 from .objectives.base import class_positions
@@ -68,7 +70,7 @@ class Course:
     members : Members and HasLeaves
         Says which classes the outputs are for, and what the labels weigh.
     part : Labelled
-    table : ndarray or DataFrame of shape (n_samples, n_features)
+    table : ndarray, DataFrame or csr matrix of shape (n_samples, n_features)
         Its rows, such that they can be mixed; see :meth:`given`.
     fold_of : ndarray of shape (n_samples,), dtype int
     seed : int
@@ -112,8 +114,8 @@ class Course:
         Returns
         -------
         Course or None
-            None where rows cannot be drawn or boosted: sparse rows, objects other than in a
-            DataFrame, fewer than two rows to a fold, a fold with all of the weight, a single class.
+            None where rows cannot be drawn or boosted: objects other than in a DataFrame, fewer than
+            two rows to a fold, a fold with all of the weight, a single class.
         """
         table = _table(part.X)
         if table is None or part.opinion is None or part.opinion.speaker is None:
@@ -165,9 +167,20 @@ def _table(X: Any) -> Any:
     """Rows that can be mixed column by column and boosted, None if these cannot."""
     if isinstance(X, pd.DataFrame):
         return X
+    if sparse.issparse(X):
+        return _compressed(X) if X.ndim == 2 and X.dtype.kind in "biuf" else None
     table = X.to_numpy() if _is_polars(X) else np.asarray(X) if isinstance(X, list) else X
     numbers_only = isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind in "biuf"
     return table if numbers_only else None
+
+
+def _compressed(X: Any) -> Any:
+    """Sparse rows in csr form without entries that stand twice; those given are left as they are."""
+    rows = sparse.csr_array(X) if isinstance(X, sparse.sparray) else sparse.csr_matrix(X)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
 
 
 def _is_polars(X: Any) -> bool:
@@ -180,9 +193,13 @@ def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
     if n_samples > _MOST_NEIGHBOURS:
         some = rng.choice(n_samples, _MOST_NEIGHBOURS, replace=False)
         X, n_samples = _safe_indexing(X, some), _MOST_NEIGHBOURS
-    n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(_MOST_VALUES // X.shape[1], 1))
+    n_values = X.nnz // n_samples if sparse.issparse(X) else X.shape[1]
+    n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(_MOST_VALUES // max(n_values, 1), 1))
     seed = int(rng.integers(1 << 31))
-    return munge(X, n_rows, seed, n_neighbors=min(_N_NEIGHBOURS, n_samples - 1), scatter=False)
+    n_neighbors = min(_N_NEIGHBOURS, n_samples - 1)
+    if sparse.issparse(X):
+        return munge_sparse(X, n_rows, seed, n_neighbors)
+    return munge(X, n_rows, seed, n_neighbors=n_neighbors, scatter=False)
 
 
 def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from .threads import one_blas_thread, openmp_threads
 
-Model = Callable[[np.ndarray], np.ndarray]  # rows -> (n_outputs, n_rows)
+Model = Callable[[Any], np.ndarray]  # rows -> (n_outputs, n_rows)
 
 
 class Teacher:
@@ -25,7 +26,7 @@ class Teacher:
     fit : callable
         ``fit(rows, labels, weight, classes, seed)`` gives what answers for rows: values, or
         probabilities of all classes, shape (n_outputs, n_rows).
-    rows : ndarray of shape (n_samples, n_features), dtype float
+    rows : ndarray or csr_matrix of shape (n_samples, n_features), dtype float
     labels : ndarray of shape (n_samples,)
         Values, or positions of classes.
     weight : ndarray of shape (n_samples,)
@@ -47,7 +48,7 @@ class Teacher:
     def __init__(
         self,
         fit: Callable[..., Model],
-        rows: np.ndarray,
+        rows: Any,
         labels: np.ndarray,
         weight: np.ndarray,
         classes: np.ndarray | None,
@@ -65,16 +66,16 @@ class Teacher:
         self._without = Parallel(n_jobs=n_jobs, require="sharedmem")(
             delayed(self._fitted)(fold_of != fold, 1) for fold in range(n_folds)
         )
-        self.apart = np.zeros((1 if classes is None else len(classes), len(rows)))
+        self.apart = np.zeros((1 if classes is None else len(classes), len(fold_of)))
         for fold in range(n_folds):
             self.apart[:, fold_of == fold] = self.without(fold, rows[fold_of == fold])
 
-    def without(self, fold: int, asked: np.ndarray) -> np.ndarray:
+    def without(self, fold: int, asked: Any) -> np.ndarray:
         """What it says of other rows having seen all folds but one, shape (n_outputs, n_asked)."""
         with _threads(1):
             return self._without[fold](asked)
 
-    def answers(self, asked: np.ndarray) -> np.ndarray:
+    def answers(self, asked: Any) -> np.ndarray:
         """What it says of other rows having seen all of its own, shape (n_outputs, n_asked).
 
         Of each part of them another draw: who learns from all of them hears the mean.
@@ -82,10 +83,10 @@ class Teacher:
         n_threads = effective_n_jobs(self._n_jobs)
         everyone = np.ones(len(self.fold_of), dtype=bool)
         parts = []
-        for draw, some in enumerate(np.array_split(asked, self._draws)):
+        for draw, some in enumerate(np.array_split(np.arange(asked.shape[0]), self._draws)):
             model = self._fitted(everyone, n_threads, draw)
             with _threads(n_threads):
-                parts.append(model(some))
+                parts.append(model(asked[some]))
         return np.concatenate(parts, axis=1)
 
     def _fitted(self, some: np.ndarray, n_threads: int, draw: int = 0) -> Model:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import make_classification, make_friedman1
+from sklearn.datasets import load_wine, make_classification, make_friedman1
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -84,6 +84,20 @@ def test_it_beats_as_many_bytes_of_whole_trees(classify):
     ]
     largest = next(cut for cut in whole if n_bytes(cut) <= 0.05 * n_bytes(full))
     assert small.score(X[250:], y[250:]) > largest.score(X[250:], y[250:]) + 0.02
+
+
+def test_trees_of_a_few_nodes_stay_whole():
+    X, y = load_wine(return_X_y=True)
+    full = RandomForestClassifier(100, random_state=0).fit(X[::2], y[::2])
+    small = shrink(full, X[::2], y[::2], target_size=0.1, validation="oob", random_state=0)
+    assert n_bytes(small) <= 0.1 * n_bytes(full)
+    grown = {structure(tree) for tree in full.estimators_}
+    assert {structure(tree) for tree in small.estimators_} <= grown
+    assert len(small) >= 8
+
+
+def structure(tree):
+    return tree.tree_.feature.tobytes(), tree.tree_.threshold.tobytes()
 
 
 def test_threads_change_nothing():

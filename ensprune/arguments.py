@@ -25,26 +25,41 @@ N_JOBS = [
     None,
 ]
 RANDOM_STATE = ["random_state"]
-_COUNT = [Interval(numbers.Integral, 1, None, closed="left")]
-_FLAG = ["boolean"]
+_POSITIVE = Interval(numbers.Real, 0, None, closed="neither")
 
 # What ``validation`` says of rows given with a fitted ensemble.
 SEEN_OR_NOT = ("auto", "oob")
 
-# Of one meaning whoever takes them.
-_EVERYWHERE = {
+_COUNTS = ("max_samples", "n_layers", "n_rounds", "n_steps")
+_FLAGS = (
+    "decay",
+    "intercept",
+    "margins",
+    "out_of_bag",
+    "refit",
+    "relu",
+    "return_certificate",
+    "return_report",
+)
+
+# Of one kind whoever asks.
+_KINDS: dict[str, list[Any]] = {
     "n_jobs": N_JOBS,
     "random_state": RANDOM_STATE,
-    "time_limit": [Interval(numbers.Real, 0, None, closed="neither")],
-    **dict.fromkeys(("max_samples", "n_layers", "n_steps"), _COUNT),
-    **dict.fromkeys(
-        ("margins", "out_of_bag", "relu", "return_certificate", "return_report"), _FLAG
-    ),
+    "epochs": [Interval(numbers.Integral, 0, None, closed="left")],
+    "epsilon": [_POSITIVE, None],
+    "learning_rate": [_POSITIVE, None],
+    "mip_gap": [Interval(numbers.Real, 0, None, closed="left")],
+    "n_zeros": [Interval(numbers.Integral, 0, None, closed="left")],
+    "time_limit": [Interval(numbers.Real, 0, None, closed="right")],
+    "weight_bound": [_POSITIVE],
+    **{name: [Interval(numbers.Integral, 1, None, closed="left")] for name in _COUNTS},
+    **{name: ["boolean"] for name in _FLAGS},
 }
 
 
 def check_arguments(caller: str, **given: Any) -> None:
-    """Whether ``n_jobs``, ``random_state``, counts and flags are of a kind that scikit-learn takes.
+    """Whether ``n_jobs``, ``random_state``, counts, limits and flags are what scikit-learn takes.
 
     Its own decorator for functions would put their name into errors of any estimator fitted inside.
 
@@ -56,7 +71,7 @@ def check_arguments(caller: str, **given: Any) -> None:
         Arguments by name.
     """
     if not get_config()["skip_parameter_validation"]:
-        allowed = {name: _EVERYWHERE[name] for name in given}
+        allowed = {name: _KINDS[name] for name in given}
         validate_parameter_constraints(allowed, given, caller_name=caller)
 
 
@@ -205,9 +220,29 @@ def values_of(y: np.ndarray) -> np.ndarray:
         raise ValueError(f"y must hold numbers for a regressor: {error}") from error
 
 
-def named_array(given: Any, name: str, **options: Any) -> np.ndarray:
-    """scikit-learn's ``check_array``, whose errors then name the argument."""
+def named_array(
+    given: Any, name: str, shape: tuple[int, ...] | None = None, **options: Any
+) -> np.ndarray:
+    """scikit-learn's ``check_array``, whose errors then name the argument.
+
+    Parameters
+    ----------
+    given : object
+    name : str
+    shape : tuple of int, default=None
+        What it must have; None is any.
+    **options : dict
+        Of ``check_array``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such array.
+    """
     try:
-        return check_array(given, input_name=name, **options)
+        found = check_array(given, input_name=name, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is not the array wanted: {error}") from error
+    if shape is not None and found.shape != shape:
+        raise ValueError(f"{name} has shape {found.shape}, but must have {shape}")
+    return found

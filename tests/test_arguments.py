@@ -27,8 +27,16 @@ from ensprune.inspection import MemberSimilarityDisplay, PruningPathDisplay
 from ensprune.mlp import (
     compress,
     erk_sparsities,
+    finetune,
+    l0_program,
+    l1_program,
     neuron_scores,
+    obs_eliminate,
+    obs_prune,
     prune_layer,
+    reconstruct,
+    remove_dead_neurons,
+    remove_neurons,
     schedule_fractions,
     sensitivity,
     weight_scores,
@@ -143,7 +151,12 @@ CALLS = {
         ["criterion", "method", "reconstruct_weights", "relu", "margins", "time_limit", "target"],
     ),
     "weight_scores": (partial(weight_scores, _W), ["criterion"]),
-    "neuron_scores": (partial(neuron_scores, _W, _W), ["criterion"]),
+    "neuron_scores": (
+        lambda **given: neuron_scores(
+            **{"W_in": _W, "W_out": _W, "A": _W, "D": _W, "criterion": "obs"} | given
+        ),
+        ["W_in", "W_out", "A", "D", "criterion", "damping", "random_state"],
+    ),
     "erk_sparsities": (
         partial(erk_sparsities, shapes=[(3, 2), (2, 1)], sparsity=0.5),
         ["structure", "shapes"],
@@ -153,6 +166,41 @@ CALLS = {
             **{"schedule": "cubic", "n_steps": 2, "n_layers": 2} | given
         ),
         ["schedule", "n_steps", "n_layers"],
+    ),
+    "l1_program": (
+        lambda **given: l1_program(**{"X": _W, "target": _W, "W": _W, "epsilon": 0.5} | given),
+        ["X", "target", "W", "sparsity", "epsilon", "relu", "intercept", "time_limit", "n_jobs"],
+    ),
+    "l0_program": (
+        lambda **given: l0_program(**{"X": _W, "target": _W, "W": _W, "epsilon": 0.5} | given),
+        ["X", "target", "W", "epsilon", "margins", "intercept", "mip_gap", "weight_bound"],
+    ),
+    "reconstruct": (
+        lambda **given: reconstruct(**{"W": _W, "H": _W, "mask": _W > 0} | given),
+        ["H", "mask", "n_jobs"],
+    ),
+    "obs_prune": (
+        lambda **given: obs_prune(**{"W": _W, "H": _W, "n_zeros": 2} | given),
+        ["H", "n_zeros", "mask", "n_rounds", "n_jobs"],
+    ),
+    "obs_eliminate": (
+        lambda **given: obs_eliminate(**{"w": _W[0], "H_inv": _W, "drop": [0]} | given),
+        ["H_inv", "drop"],
+    ),
+    "remove_neurons": (
+        lambda **given: remove_neurons(
+            **{"net": _network(), "keep": [np.arange(4) > 0], "X": _rows()[0]} | given
+        ),
+        ["net", "keep", "X", "refit"],
+    ),
+    "remove_dead_neurons": (remove_dead_neurons, ["net"]),
+    "finetune": (
+        lambda **given: finetune(
+            **dict(zip(("net", "X", "y"), (_network(), *_rows()), strict=True))
+            | {"masks": None, "epochs": 1, "rng": np.random.RandomState(0)}
+            | given
+        ),
+        ["net", "X", "y", "masks", "epochs", "rng", "learning_rate", "decay"],
     ),
     "compress": (lambda **given: compress(_network(), **given), ["storage", "prefer", "dtype"]),
     "sensitivity": (

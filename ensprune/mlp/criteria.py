@@ -5,6 +5,7 @@ What the scores are turned into is the business of scopes (which weights) and sc
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def damped_hessian(X: np.ndarray, damping: float = 0.01) -> np.ndarray:
 
     The damping keeps the inverse finite where inputs are constant or collinear.
     """
-    if not (np.isfinite(damping) and damping >= 0):
+    if not (isinstance(damping, Real) and 0 <= damping < np.inf):
         raise ValueError(f"damping={damping!r} must be finite and at least 0.")
     H = X.T @ X / len(X)
     mean_diagonal = np.trace(H) / len(H)

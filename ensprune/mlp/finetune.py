@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
-from .network import copy_network
+from ..arguments import check_arguments, named_array
+from .network import check_is_mlp, copy_network
 
 
 def finetune(
@@ -55,11 +57,20 @@ def finetune(
 
     Raises
     ------
+    TypeError
+        If `net` is not an MLP, or `rng` no RandomState.
     ValueError
-        If a weight becomes NaN or infinite (scikit-learn's own check after each step).
+        If an argument is out of range, or a weight becomes NaN or infinite (scikit-learn's own check after each step).
     """
+    check_arguments("finetune", epochs=epochs, learning_rate=learning_rate, decay=decay)
+    check_is_mlp(net, "net")
+    check_is_fitted(net)
+    if not isinstance(rng, np.random.RandomState):
+        raise TypeError(f"rng={rng!r} must be a numpy RandomState.")
     trained = copy_network(net)
     shapes = [W.shape for W in trained.coefs_]
+    if masks is not None and not isinstance(masks, Sequence):
+        raise TypeError(f"masks={masks!r} must be a list of masks, or None.")
     if masks is not None and [np.shape(m) for m in masks] != shapes:
         raise ValueError(
             f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the network's "
@@ -67,7 +78,11 @@ def finetune(
         )
     if epochs == 0:
         return trained
-    X, y = np.asarray(X, dtype=trained.coefs_[0].dtype), np.asarray(y)
+    X, y = named_array(X, "X", dtype=trained.coefs_[0].dtype), np.asarray(y)
+    if y.shape[:1] != X.shape[:1]:
+        raise ValueError(
+            f"y must hold a target for each of the {len(X)} rows of X, got shape {y.shape}."
+        )
     worker = _batch_worker(trained)
     step = worker.learning_rate_init if learning_rate is None else learning_rate
     pruned = None if masks is None else [~np.asarray(m, dtype=bool) for m in masks]

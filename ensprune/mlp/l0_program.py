@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .programme_arguments import check_programme
 from .solver import Outcome, add_variable, linear, minimise
 
 # Binaries (weights) of one programme. Beyond this branch and bound closes no gap in minutes.
@@ -66,8 +67,14 @@ def l0_program(
     Raises
     ------
     ValueError
-        If one programme would have more than 200 binaries.
+        If one programme would have more than 200 binaries, an argument is out of range, or the
+        arrays do not fit each other.
     """
+    X, target, W = check_programme(
+        "l0_program", X, target, W, sparsity, epsilon,
+        margins=margins, intercept=intercept, time_limit=time_limit, mip_gap=mip_gap,
+        weight_bound=weight_bound,
+    )  # fmt: skip
     n_in, n_out = W.shape
     groups = [list(range(n_out))] if margins else [[j] for j in range(n_out)]
     n_binaries = n_in * len(groups[0])

@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
+from .programme_arguments import check_programme
 from .solver import Outcome, add_variable, linear, minimise
 
 # Entries of X (n_samples * n_in). One solve for one output neuron takes HiGHS tenths of a second at
@@ -77,11 +78,20 @@ def l1_program(
         weights on `X` come within epsilon of `target`, as may happen behind layers that were pruned;
         epsilon was doubled for such neurons until some do.
 
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the arrays do not fit each other.
+
     References
     ----------
     Aghasi, Abdi, Nguyen & Romberg, Net-Trim: convex pruning of deep neural networks with
     performance guarantee, NeurIPS 2017.
     """
+    X, target, W = check_programme(
+        "l1_program", X, target, W, sparsity, epsilon,
+        relu=relu, intercept=intercept, time_limit=time_limit, n_jobs=n_jobs,
+    )  # fmt: skip
     n_in, n_out = W.shape
     by_programme = X.size <= L1_PROGRAM_MAX_ENTRIES
     n_keep = None if sparsity is None else n_in - int(np.floor(sparsity * n_in + 1e-9))

@@ -11,7 +11,7 @@ from ..arguments import check_arguments, check_option, named_array
 from .criteria import WEIGHT_CRITERIA, check_inputs, damped_hessian, weight_scores
 from .obs import obs_prune, reconstruct, refit_targets
 from .programs import solve as solve_programme
-from .scopes import check_sparsity, masks_from_scores
+from .scopes import check_mask, check_sparsity, masks_from_scores
 
 METHODS = ("rank", "l1_program", "l0_program")
 
@@ -152,7 +152,9 @@ def prune_layer(
         "prune_layer",
         relu=relu,
         margins=margins,
+        epsilon=epsilon,
         time_limit=time_limit,
+        mip_gap=mip_gap,
         n_jobs=n_jobs,
         random_state=random_state,
     )
@@ -166,7 +168,7 @@ def prune_layer(
         )
     if sparsity is not None or method == "rank":
         sparsity = float(check_sparsity(0.9 if sparsity is None else sparsity, 1, "layer")[0])
-    keep = None if mask is None else _check_mask(mask, W.shape)
+    keep = None if mask is None else check_mask(mask, W.shape)
     bias = None if intercept is None else _check_intercept(intercept, W.shape[1])
     refits = method != "rank" or criterion == "obs" or reconstruct_weights is True
     if X is not None or refits:
@@ -175,11 +177,9 @@ def prune_layer(
             asked_by = "reconstruct_weights=True"
         X = check_inputs(W, X, asked_by)
         dense_output = X @ W + (0.0 if bias is None else bias)
-        goal = dense_output if target is None else named_array(target, "target", dtype=np.float64)
-        if goal.shape != dense_output.shape:
-            raise ValueError(
-                f"target has shape {goal.shape}, but the layer's output has {dense_output.shape}."
-            )
+        goal = dense_output
+        if target is not None:
+            goal = named_array(target, "target", dense_output.shape, dtype=np.float64)
 
     if method != "rank":
         new_W, new_bias, proof = solve_programme(
@@ -243,13 +243,3 @@ def _check_intercept(intercept: Any, n_out: int) -> np.ndarray:
     if bias.shape != (n_out,):
         raise ValueError(f"intercept has shape {bias.shape}, but W has {n_out} columns.")
     return bias
-
-
-def _check_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    keep = named_array(mask, "mask", dtype=None)
-    if keep.dtype.kind not in "biuf" or not np.isin(keep, (0, 1)).all():
-        raise ValueError("mask must hold True for weights that may stay and False for the others.")
-    keep = keep.astype(bool)
-    if keep.shape != shape:
-        raise ValueError(f"mask has shape {keep.shape}, but must have the shape of W, {shape}.")
-    return keep

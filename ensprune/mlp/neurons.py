@@ -11,10 +11,11 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from ..arguments import check_option
+from ..arguments import check_arguments, check_option, named_array
 from .criteria import damped_hessian
-from .network import copy_network, hidden_activation, layer_inputs
+from .network import check_is_mlp, copy_network, hidden_activation, layer_inputs
 
 NEURON_CRITERIA = (
     "magnitude", "l2", "random", "taylor", "wanda", "obs", "activation", "group_lasso",
@@ -72,7 +73,7 @@ def neuron_scores(
     Raises
     ------
     ValueError
-        If `criterion` is unknown or lacks the data it needs.
+        If `criterion` is unknown or lacks the data it needs, or shapes disagree.
 
     References
     ----------
@@ -82,6 +83,17 @@ def neuron_scores(
        2006; for channels of a network: He, Zhang & Sun, ICCV 2017.
     """
     check_option("criterion", criterion, NEURON_CRITERIA)
+    check_arguments("neuron_scores", random_state=random_state)
+    W_in = named_array(W_in, "W_in", dtype=np.float64)
+    n_neurons = W_in.shape[1]
+    W_out = named_array(W_out, "W_out", dtype=np.float64)
+    if len(W_out) != n_neurons:
+        raise ValueError(f"W_out has {len(W_out)} rows, but W_in has {n_neurons} columns.")
+    if A is not None:
+        A = named_array(A, "A", dtype=np.float64)
+        if A.shape[1] != n_neurons:
+            raise ValueError(f"A has {A.shape[1]} columns, but W_in has {n_neurons}.")
+        D = None if D is None else named_array(D, "D", A.shape, dtype=np.float64)
     if criterion == "magnitude":
         return np.abs(W_in).mean(axis=0) * np.abs(W_out).mean(axis=1)
     if criterion == "l2":
@@ -168,8 +180,24 @@ def remove_neurons(
     ValueError
         If a hidden layer would lose all its neurons.
     """
+    check_arguments("remove_neurons", refit=refit)
+    check_is_mlp(net, "net")
+    check_is_fitted(net)
     n_hidden = len(net.coefs_) - 1
-    keep = [np.asarray(k, dtype=bool) for k in keep]
+    widths = [W.shape[1] for W in net.coefs_[:-1]]
+    given = keep
+    try:
+        keep = [np.asarray(k, dtype=bool) for k in keep]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"keep={given!r} is no list of masks: {error}") from error
+    if [k.shape for k in keep] != [(width,) for width in widths]:
+        raise ValueError(f"keep must hold a mask for each hidden layer, of lengths {widths}.")
+    if X is not None:
+        X = named_array(X, "X", dtype=np.float64)
+        if X.shape[1] != len(net.coefs_[0]):
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but net has {len(net.coefs_[0])} inputs."
+            )
     for layer, k in enumerate(keep):
         if not k.any():
             raise ValueError(f"hidden layer {layer} would lose all of its {k.size} neurons.")
@@ -217,6 +245,8 @@ def remove_dead_neurons(net: Any) -> Any:
     -------
     MLPClassifier or MLPRegressor
     """
+    check_is_mlp(net, "net")
+    check_is_fitted(net)
     small = copy_network(net)
     found = True
     while found:

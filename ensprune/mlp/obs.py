@@ -6,12 +6,16 @@ samples once H is there.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import linalg
 
+from ..arguments import check_arguments, named_array
 from ..threads import one_blas_thread
 from .criteria import damped_hessian
+from .scopes import check_mask
 
 
 def obs_eliminate(
@@ -41,6 +45,9 @@ def obs_eliminate(
     Frantar & Alistarh, Optimal brain compression, NeurIPS 2022. Frantar & Alistarh, SparseGPT,
     ICML 2023.
     """
+    w = named_array(w, "w", ensure_2d=False, dtype=np.float64)
+    H_inv = named_array(H_inv, "H_inv", (len(w), len(w)), dtype=np.float64)
+    drop = _positions(drop, len(w))
     columns = H_inv[:, drop]
     solved = linalg.solve(H_inv[np.ix_(drop, drop)], columns.T, assume_a="pos")
     w = w - solved.T @ w[drop]
@@ -49,6 +56,13 @@ def obs_eliminate(
     H_inv[drop] = 0.0
     H_inv[:, drop] = 0.0
     return w, H_inv
+
+
+def _positions(drop: Any, n_in: int) -> np.ndarray:
+    given = np.asarray(drop)
+    if given.ndim > 1 or given.dtype.kind not in "iu" or not ((given >= 0) & (given < n_in)).all():
+        raise ValueError(f"drop={drop!r} must hold ints in [0, {n_in - 1}].")
+    return np.atleast_1d(given)
 
 
 def refit_targets(
@@ -81,7 +95,9 @@ def reconstruct(W: np.ndarray, H: np.ndarray, mask: np.ndarray, n_jobs: int | No
     ndarray of shape (n_in, n_out)
         Zero outside the mask.
     """
-    return _solve_columns(W, H, mask, n_jobs)[0]
+    check_arguments("reconstruct", n_jobs=n_jobs)
+    W, H = _layer(W, H)
+    return _solve_columns(W, H, check_mask(mask, W.shape), n_jobs)[0]
 
 
 def obs_prune(
@@ -118,14 +134,22 @@ def obs_prune(
     W : ndarray of shape (n_in, n_out)
     mask : ndarray of bool of shape (n_in, n_out)
     """
-    mask = np.ones(W.shape, dtype=bool) if mask is None else mask.copy()
+    check_arguments("obs_prune", n_zeros=n_zeros, n_rounds=n_rounds, n_jobs=n_jobs)
+    W, H = _layer(W, H)
+    mask = np.ones(W.shape, dtype=bool) if mask is None else check_mask(mask, W.shape)
     start = int((~mask).sum())
     for goal in np.linspace(start, max(n_zeros, start), n_rounds + 1)[1:].round().astype(int):
         scores = _solve_columns(W, H, mask, n_jobs, score=True)[1]
         mask = np.ones(W.size, dtype=bool)
         mask[np.argsort(scores, axis=None, kind="stable")[:goal]] = False
         mask = mask.reshape(W.shape)
-    return reconstruct(W, H, mask, n_jobs), mask
+    return _solve_columns(W, H, mask, n_jobs)[0], mask
+
+
+def _layer(W: Any, H: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and what their inputs have in common, as arrays that fit each other."""
+    W = named_array(W, "W", dtype=np.float64)
+    return W, named_array(H, "H", (len(W), len(W)), dtype=np.float64)
 
 
 def _solve_columns(

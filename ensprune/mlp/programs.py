@@ -27,13 +27,6 @@ def solve(
     n_jobs: int | None,
 ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
     """Run a programme for :func:`ensprune.mlp.prune_layer`; weights, bias and what was proven."""
-    if (sparsity is None) == (epsilon is None):
-        raise ValueError(
-            f"method={method!r} takes either sparsity or epsilon, got sparsity={sparsity} and "
-            f"epsilon={epsilon}."
-        )
-    if epsilon is not None and not epsilon > 0:
-        raise ValueError(f"epsilon={epsilon} must be positive.")
     if keep is not None and not keep.all():
         raise ValueError(f"method={method!r} starts from a dense layer; mask must be None.")
     free_bias = bias is not None

@@ -49,6 +49,16 @@ def check_sparsity(sparsity: Any, n_layers: int, scope: str, what: str = "layers
     return values
 
 
+def check_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a mask of what may stay as an array of bool, or raise ValueError."""
+    keep = named_array(mask, "mask", dtype=None)
+    if keep.dtype.kind not in "biuf" or not np.isin(keep, (0, 1)).all():
+        raise ValueError("mask must hold True for weights that may stay and False for the others.")
+    if keep.shape != shape:
+        raise ValueError(f"mask has shape {keep.shape}, but must have the shape of W, {shape}.")
+    return keep.astype(bool)
+
+
 def erk_sparsities(
     shapes: Sequence[tuple[int, int]], sparsity: float, structure: str = "weight"
 ) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_weights_masked_before_stay_zero(layer):
         ({"method": "l1_program", "X": np.eye(2)}, "either sparsity or epsilon"),
         (
             {"method": "l0_program", "X": np.eye(2), "epsilon": -1.0},
-            "epsilon=-1.0 must be positive",
+            "'epsilon' parameter of prune_layer must be",
         ),
         ({"mask": np.ones((3, 3))}, r"mask has shape \(3, 3\)"),
         ({"mask": np.full((2, 2), 0.5)}, "mask must hold True for weights that may stay"),

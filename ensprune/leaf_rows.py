@@ -48,11 +48,12 @@ def taught(members: Any, rows: Rows, lesson: Lesson, n_jobs: int | None = None) 
     """Rows, and the synthetic ones with what a teacher says of them."""
     answers = lesson.answers
     weight = _SYNTHETIC_WEIGHT * rows.weight.sum() / answers.shape[1]
+    within, X = members.unwrapped(lesson.X)
     synthetic = Rows(
-        ids=members.leaf_ids(lesson.X, n_jobs),
+        ids=within.leaf_ids(X, n_jobs),
         target=answers,
         weight=np.full(answers.shape[1], weight),
-        offset=members.bind(lesson.X).shifted(np.zeros(answers.shape)),
+        offset=within.bind(X).shifted(np.zeros(answers.shape)),
     )
     return rows.taught(synthetic)
 
@@ -71,11 +72,12 @@ def some_of(part: Labelled, rows: np.ndarray) -> Labelled:
 
 
 def _read_part(members: Any, part: Labelled, n_jobs: int | None, out_of_bag: bool) -> Rows:
-    combiner = members.bind(part.X)
+    within, X = members.unwrapped(part.X)
+    combiner = within.bind(X)
     target = _target(part.y, combiner)
     mask = part.out_of_bag(members) if out_of_bag else None
     return Rows(
-        ids=members.leaf_ids(part.X, n_jobs),
+        ids=within.leaf_ids(X, n_jobs),
         target=target,
         weight=weight_of(members, part),
         offset=combiner.shifted(np.zeros(target.shape)),

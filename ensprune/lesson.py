@@ -21,7 +21,9 @@ from .codes import one_hot
 from .consensus import consensus
 from .distillation.sparse_synthesis import munge_sparse
 from .distillation.synthesis import munge, numbers
+from .distillation.texts import like, munge_texts, texts_of, word_counts
 from .kernel_ridge import smooth
+from .members.steps import reads_words
 from .objectives.base import class_positions
 from .refine import Labelled, Opinion
 from .teacher import Teacher
@@ -29,6 +31,7 @@ from .teacher import Teacher
 # So many real rows at most count where synthetic ones are counted out, and these hold so many values.
 _MOST_ROWS = 2_000
 _MOST_VALUES = 4_000_000
+_MOST_WORDS = 1_000_000  # which the steps of a pipeline read several times
 
 # Neighbours are sought among so many rows at most.
 _MOST_NEIGHBOURS = 20_000
@@ -70,7 +73,7 @@ class Course:
     members : Members and HasLeaves
         Says which classes the outputs are for, and what the labels weigh.
     part : Labelled
-    table : ndarray, DataFrame or csr matrix of shape (n_samples, n_features)
+    table : ndarray, DataFrame or csr matrix of shape (n_samples, n_features), or texts (n_samples,)
         Its rows, such that they can be mixed; see :meth:`given`.
     fold_of : ndarray of shape (n_samples,), dtype int
     seed : int
@@ -114,10 +117,13 @@ class Course:
         Returns
         -------
         Course or None
-            None where rows cannot be drawn or boosted: objects other than in a DataFrame, fewer than
-            two rows to a fold, a fold with all of the weight, a single class.
+            None where rows cannot be drawn or boosted: objects other than in a DataFrame, texts of
+            which not words are counted, fewer than two rows to a fold, a fold with all of the
+            weight, a single class.
         """
         table = _table(part.X)
+        if _is_text(table) and not reads_words(members.estimator):
+            return None
         if table is None or part.opinion is None or part.opinion.speaker is None:
             return None
         if _num_samples(part.X) < 2 * (fold_of.max() + 1):
@@ -150,7 +156,7 @@ class Course:
         apart = [teacher.apart[:, rows] for teacher in self._teachers]
         known = [opinion.mean, *apart]
         agreed = consensus(self._target[:, rows], known, self._weight[rows], self._classify)
-        X = type(self._kind)(mixed, schema=self._kind.columns) if _is_polars(self._kind) else mixed
+        X = _like(mixed, self._kind)
         asked = _numbers(mixed, self._table)
         said: list[np.ndarray | None] = [opinion.speaker.answers(X)]
         for teacher, weight in zip(self._teachers, agreed.weights[1:], strict=True):
@@ -164,11 +170,14 @@ class Course:
 
 
 def _table(X: Any) -> Any:
-    """Rows that can be mixed column by column and boosted, None if these cannot."""
+    """Rows that can be mixed value by value, or word by word, and boosted; None if these cannot."""
     if isinstance(X, pd.DataFrame):
         return X
     if sparse.issparse(X):
         return _compressed(X) if X.ndim == 2 and X.dtype.kind in "biuf" else None
+    texts = texts_of(X)
+    if texts is not None:
+        return texts
     table = X.to_numpy() if _is_polars(X) else np.asarray(X) if isinstance(X, list) else X
     numbers_only = isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind in "biuf"
     return table if numbers_only else None
@@ -183,6 +192,17 @@ def _compressed(X: Any) -> Any:
     return rows
 
 
+def _like(mixed: Any, kind: Any) -> Any:
+    """Synthetic rows in the form of those given."""
+    if _is_text(mixed):
+        return like(mixed, kind)
+    return type(kind)(mixed, schema=kind.columns) if _is_polars(kind) else mixed
+
+
+def _is_text(table: Any) -> bool:
+    return isinstance(table, np.ndarray) and table.ndim == 1
+
+
 def _is_polars(X: Any) -> bool:
     return type(X).__module__.startswith("polars.")
 
@@ -193,13 +213,21 @@ def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
     if n_samples > _MOST_NEIGHBOURS:
         some = rng.choice(n_samples, _MOST_NEIGHBOURS, replace=False)
         X, n_samples = _safe_indexing(X, some), _MOST_NEIGHBOURS
-    n_values = X.nnz // n_samples if sparse.issparse(X) else X.shape[1]
-    n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(_MOST_VALUES // max(n_values, 1), 1))
+    most = _MOST_WORDS if _is_text(X) else _MOST_VALUES
+    n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(int(most / _values_per_row(X)), 1))
     seed = int(rng.integers(1 << 31))
     n_neighbors = min(_N_NEIGHBOURS, n_samples - 1)
+    if _is_text(X):
+        return munge_texts(X, n_rows, seed, n_neighbors)
     if sparse.issparse(X):
         return munge_sparse(X, n_rows, seed, n_neighbors)
     return munge(X, n_rows, seed, n_neighbors=n_neighbors, scatter=False)
+
+
+def _values_per_row(X: Any) -> float:
+    if _is_text(X):
+        return max(sum(len(text.split()) for text in X) / len(X), 1.0)
+    return max(X.nnz / X.shape[0], 1.0) if sparse.issparse(X) else X.shape[1]
 
 
 def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
@@ -209,8 +237,10 @@ def target_of(labels: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     return one_hot(labels, len(classes)).astype(np.float64)
 
 
-def _numbers(X: Any, known: Any) -> np.ndarray:
-    """Rows in numbers: of other columns of a DataFrame, positions among the ``known`` values."""
+def _numbers(X: Any, known: Any) -> Any:
+    """Rows in numbers: counts of words; in a DataFrame, positions among the ``known`` values."""
+    if _is_text(X):
+        return word_counts(X)
     if not isinstance(X, pd.DataFrame):
         return X
     columns = range(X.shape[1])

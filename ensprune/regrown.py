@@ -75,6 +75,10 @@ class InClassesOf:
     def bind(self, X: Any) -> Combiner:
         return self.combiner
 
+    def unwrapped(self, X: Any) -> tuple[Any, Any]:
+        members, rows = self._members.unwrapped(X)
+        return InClassesOf(members, self.combiner), rows
+
     def __getattr__(self, name: str) -> Any:
         if name == "_members":  # while it is unpickled there are none
             raise AttributeError(name)

@@ -54,10 +54,11 @@ def rehearse(members: Any, lesson: Lesson, n_jobs: int | None = None) -> Rehears
     n_most = max(_MOST_NUMBERS // (n_members * len(answers)), 1)
     heard, y, weight = _labelled(answers, members.combiner.classes, n_most)
     outputs = np.empty((n_members, len(answers), len(heard)), dtype=np.float32)
+    within, rows = members.unwrapped(X)
     for first in range(0, n_members, _MEMBERS_AT_ONCE):
         several = np.arange(first, min(first + _MEMBERS_AT_ONCE, n_members))
-        trees = open_leaves(members.subset(several))
-        ids = trees.leaf_ids(X, n_jobs)
+        trees = open_leaves(within.subset(several))
+        ids = trees.leaf_ids(rows, n_jobs)
         values = alone(trees.leaves(), ids, answers)
         for tree, own in zip(several, ids.T, strict=True):
             outputs[tree] = values[own[heard]].T

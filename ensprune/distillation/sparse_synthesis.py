@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 # Chance that a value is exchanged with the neighbour's.
-_EXCHANGE = 0.5
+EXCHANGE = 0.5
 
 _MEGABYTES = 64  # of distances at a time
 
@@ -43,7 +43,7 @@ def munge_sparse(X: Any, n_rows: int, random_state: int | None, n_neighbors: int
     """
     rng = check_random_state(random_state)
     n_samples, n_features = X.shape
-    neighbours = _neighbours(X, n_neighbors)
+    neighbours = nearest_rows(X, n_neighbors)
     repeats = -(-n_rows // n_samples)
     row = np.concatenate([rng.permutation(n_samples) for _ in range(repeats)])[:n_rows]
     met = neighbours[row, rng.randint(n_neighbors, size=n_rows)]
@@ -52,7 +52,7 @@ def munge_sparse(X: Any, n_rows: int, random_state: int | None, n_neighbors: int
         [pair.row.astype(np.int64) * n_features + pair.col for pair in (own, other)]
     )
     places, at = np.unique(where, return_inverse=True)
-    exchanged = (rng.random(len(places)) < _EXCHANGE)[at]
+    exchanged = (rng.random(len(places)) < EXCHANGE)[at]
     from_other = np.arange(len(at)) >= own.nnz
     kept = exchanged == from_other
     values = np.concatenate([own.data, other.data])[kept]
@@ -61,7 +61,7 @@ def munge_sparse(X: Any, n_rows: int, random_state: int | None, n_neighbors: int
     return type(X)((values, tuple(new)), (n_rows, n_features))
 
 
-def _neighbours(X: Any, n_neighbors: int) -> np.ndarray:
+def nearest_rows(X: Any, n_neighbors: int) -> np.ndarray:
     """The nearest other rows of each, shape (n_samples, n_neighbors)."""
     search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(X)
     with config_context(working_memory=_MEGABYTES):

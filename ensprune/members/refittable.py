@@ -53,6 +53,23 @@ class HasLeaves(ABC):
         ndarray of shape (n_samples, n_trees), dtype int32
         """
 
+    def unwrapped(self, X: Any) -> tuple[Any, Any]:
+        """The trees without what they are wrapped in, and rows as these see them.
+
+        Who asks several things about the same rows need not have the steps of a pipeline read them
+        each time.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        members : Members and HasLeaves
+        X : array-like of shape (n_samples, n_features)
+        """
+        return self, X
+
     @abstractmethod
     def with_leaf_values(self, values: np.ndarray) -> Any:
         """A new fitted estimator of the same class with other values in its leaves.

@@ -1,4 +1,4 @@
-"""Steps of pipelines: which is the last, and those before it fitted anew.
+"""Steps of pipelines: which is the last, what the first reads, and those before the last fitted anew.
 
 Anew where other rows must not be heard of.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from .seeds import seeded
@@ -26,6 +27,25 @@ def last_step(estimator: Any) -> tuple[str, Any]:
         else:
             estimator = estimator.estimator
     return prefix, estimator
+
+
+def reads_words(estimator: Any) -> bool:
+    """Whether the first thing that a fitted pipeline does is to count the words of texts.
+
+    That is a vectorizer of scikit-learn, or several side by side: they take any text there is, where
+    other steps may parse dates or read files.
+    """
+    while isinstance(estimator, Pipeline | BaseSearchCV | FrozenEstimator):
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[0][1]
+        elif isinstance(estimator, BaseSearchCV):
+            estimator = estimator.best_estimator_
+        else:
+            estimator = estimator.estimator
+    if isinstance(estimator, FeatureUnion):
+        return all(reads_words(part) for _, part in estimator.transformer_list)
+    vectorizes = isinstance(estimator, CountVectorizer | HashingVectorizer)
+    return vectorizes and estimator.input == "content"
 
 
 def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple[Pipeline, Any]:

@@ -146,6 +146,9 @@ class WrappedMembers(Members, HasLeaves):
     def leaf_ids(self, X: Any, n_jobs: int | None = None) -> np.ndarray:
         return self._trees.leaf_ids(self._rows(X), n_jobs)
 
+    def unwrapped(self, X: Any) -> tuple[Any, Any]:
+        return self._trees.unwrapped(self._rows(X))
+
     def with_leaf_values(self, values: np.ndarray) -> Any:
         return self._rewrap(self._trees.with_leaf_values(values))
 

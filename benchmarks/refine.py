@@ -41,8 +41,8 @@ REGRESSION = ("concrete", "diabetes")
 COLUMNS = ("cut", "refined", "fresh", "f+ref")
 
 
-def tables(max_rows: int, more: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray, bool]]:
-    """Name, rows, labels or values, and whether it is a regression."""
+def tables(max_rows: int, more: Path | None) -> Iterator[tuple[str, Any, np.ndarray, bool]]:
+    """Name, rows (dense or sparse), labels or values, and whether it is a regression."""
     for module, names in ((datasets, OWN), (sklearn_datasets, SKLEARN)):
         for name in names:
             X, y = getattr(module, f"load_{name}")(return_X_y=True)
@@ -59,11 +59,10 @@ def tables(max_rows: int, more: Path | None) -> Iterator[tuple[str, np.ndarray, 
             if name in packed:
                 continue
             X, y, task = loader.load(name, encode=True, max_rows=max_rows)
-            if X.ndim == 2 and X.shape[1] <= 200 and not hasattr(X, "tocsr"):
-                yield name, X, y, task == "regression"
+            yield name, X, y, task == "regression"
 
 
-def scores(forest: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def scores(forest: Any, X: Any, y: np.ndarray) -> tuple[float, float]:
     """Brier score and error, or the mean squared error twice."""
     if not hasattr(forest, "classes_"):
         loss = float(((forest.predict(X) - y) ** 2).mean())
@@ -76,7 +75,7 @@ def scores(forest: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def compare(
-    X: np.ndarray, y: np.ndarray, regression: bool, seed: int, min_leaf: int, sizes: list[int]
+    X: Any, y: np.ndarray, regression: bool, seed: int, min_leaf: int, sizes: list[int]
 ) -> Iterator[dict[str, Any]]:
     stratify = None if regression else y
     split = train_test_split(X, y, test_size=1 / 3, random_state=seed, stratify=stratify)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn import get_config
-from sklearn.utils import check_array, indexable
+from sklearn.utils import check_array, check_consistent_length, indexable
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -128,12 +128,8 @@ def labelled_rows(
     if getattr(getattr(X, "dtype", None), "kind", None) == "c":
         raise ValueError(f"Complex data not supported: X{suffix} holds complex numbers")
     y = labels_or_values(y, f"y{suffix}")
-    try:
-        X, y = indexable(X, y)
-    except ValueError as error:
-        raise ValueError(
-            f"X{suffix} must have a row for each of the {len(y)} labels or values in y{suffix}: {error}"
-        ) from error
+    check_as_many(X, y, suffix)
+    X, y = indexable(X, y)
     if len(y) == 0:
         raise ValueError(f"X{suffix} has no rows; give at least one")
     if sample_weight is not None:
@@ -155,6 +151,22 @@ def check_has_rows(X: Any, name: str) -> None:
         raise TypeError(
             f"{name}={type(X).__name__} has no rows to choose from; give an array, a DataFrame "
             "or a sparse matrix (for a raw Booster, what its DMatrix was made of)"
+        ) from error
+
+
+def check_as_many(X: Any, y: Any, suffix: str = "") -> None:
+    """Whether there are as many rows as labels or values; their names end in ``suffix``.
+
+    Raises
+    ------
+    ValueError
+        If there are not.
+    """
+    try:
+        check_consistent_length(X, y)
+    except ValueError as error:
+        raise ValueError(
+            f"X{suffix} must have a row for each of the {len(y)} labels or values in y{suffix}: {error}"
         ) from error
 
 

@@ -125,6 +125,8 @@ class Reports:
         ------
         sklearn.exceptions.NotFittedError
             If the pruner is not fitted.
+        TypeError
+            If ``X`` is no array, table or matrix.
         ValueError
             If ``X`` has no rows, or ``y`` or ``sample_weight`` is given without it, or of another
             length.

@@ -241,6 +241,18 @@ def test_rows_and_labels_of_other_lengths_are_named(call):
 )
 def test_labels_that_are_none_are_named(wrong):
     X, y = _rows()
-    pruner = EnsemblePruner(RandomForestClassifier(4), target_size=2)
+    pruner = EnsemblePruner(RandomForestClassifier(4, random_state=0), target_size=2)
     with pytest.raises(ValueError, match="y_val"):
         pruner.fit(X, y, X_val=X, y_val=wrong)
+    pruner.fit(X, y)
+    with pytest.raises(ValueError, match=r"\by\b.*1d array|Complex data not supported: y"):
+        pruner.report(X, wrong)
+
+
+def test_rows_of_a_report_are_named():
+    X, y = _rows()
+    pruner = EnsemblePruner(FrozenEstimator(_forest()), target_size=2).fit(X, y)
+    with pytest.raises(TypeError, match="X=int has no rows"):
+        pruner.report(3, y)
+    with pytest.raises(ValueError, match="X must have a row for each of the 50 labels or values"):
+        pruner.report(X, y[:50])

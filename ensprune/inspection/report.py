@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
-from ..arguments import labels_or_values, row_weights
+from ..arguments import check_as_many, check_has_rows, labels_or_values, row_weights
 from ..reporting import ROWS
 from .intervals import Estimate, compared, with_interval
 from .measuring import pickled_bytes, seconds_to_predict
@@ -215,6 +214,7 @@ def make_report(
         timed_on = f"{_num_samples(X):,} that the fit has kept"
     else:
         timed_on = "of those given"
+        check_has_rows(X, "X")
         if _num_samples(X) == 0:
             raise ValueError("X has no rows; give at least one, or None for rows of the fit")
     if y is None:
@@ -262,9 +262,9 @@ def _remark_on_load() -> str:
 
 
 def _checked(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-    check_consistent_length(X, y)
-    if getattr(y, "ndim", 1) == 1 or y.shape[1] == 1:
+    if getattr(y, "ndim", 1) != 2 or y.shape[1] == 1:
         y = labels_or_values(y, "y")
+    check_as_many(X, y)
     if sample_weight is not None:
         sample_weight = row_weights(sample_weight, X, "sample_weight")
     return y, sample_weight

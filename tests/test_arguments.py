@@ -113,7 +113,10 @@ CALLS = {
         partial(_on_forest, compact),
         ["validation", "method", "scoring", "return_certificate"],
     ),
-    "compact-lossless": (partial(compact, RandomForestClassifier()), ["validation", "method"]),
+    "compact-lossless": (
+        partial(compact, RandomForestClassifier()),
+        ["validation", "method", "sample_weight", "scoring"],
+    ),
     "compaction_path": (
         lambda **given: list(_on_forest(compaction_path, **given)),
         ["validation", "method", "scoring", "n_jobs"],

@@ -9,6 +9,7 @@ from typing import Any
 from ..arguments import check_arguments
 from ..members.opening import open_members
 from ..objectives.registry import ScorerLike
+from ..scoring import as_scorer
 from .certified import certified
 from .crossing import PATIENCE, least_nodes
 from .path import (
@@ -97,9 +98,9 @@ def compact(
     TypeError
         If its members are no plain decision trees.
     ValueError
-        If only one of ``X`` and ``y`` is given, rows are missing for a ``tolerance``, a parameter
-        is out of range, ``validation="oob"`` is asked of an ensemble that leaves no rows out, or
-        there are too few rows for ``confidence``.
+        If only one of ``X`` and ``y`` is given, rows are missing for a ``tolerance`` or for weights,
+        a parameter is out of range, ``validation="oob"`` is asked of an ensemble that leaves no rows
+        out, or there are too few rows for ``confidence``.
     sklearn.exceptions.NotFittedError
         If the ensemble is not fitted.
 
@@ -139,6 +140,10 @@ def compact(
     _check(X, y, tolerance)
     _check_confidence(X, confidence, return_certificate, validation)
     if X is None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight was given without X and y")
+        if scoring is not None:
+            as_scorer(scoring, estimator)  # nothing is scored, but a mistake is one
         if validation == "oob":
             raise ValueError("validation='oob' needs the training rows: give X and y")
         return lossless(open_members(estimator))

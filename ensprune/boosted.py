@@ -64,10 +64,10 @@ def boosted(
     empty = np.isnan(rows).all(axis=0)  # a column of nothing cannot be binned
     # Weights make binning twice as slow as boosting.
     alike = weight.min() == weight.max()
-    boosting.fit(np.where(empty, 0.0, rows), labels, sample_weight=None if alike else weight)
+    boosting.fit(_filled(rows, empty), labels, sample_weight=None if alike else weight)
 
     def answers(asked: np.ndarray) -> np.ndarray:
-        asked = np.where(empty, 0.0, _dense(asked, columns))
+        asked = _filled(_dense(asked, columns), empty)
         if classes is None:
             return boosting.predict(asked)[None]
         result = np.zeros((len(classes), len(asked)))
@@ -81,6 +81,10 @@ def _dense(rows: Any, columns: np.ndarray | None) -> np.ndarray:
     """Some of the columns, None for all."""
     some = rows if columns is None else rows[:, columns]
     return some.toarray() if sparse.issparse(some) else some
+
+
+def _filled(rows: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    return np.where(empty, 0.0, rows) if empty.any() else rows
 
 
 def _some_columns(

@@ -30,7 +30,8 @@ from .teacher import Teacher
 
 # So many real rows at most count where synthetic ones are counted out, and these hold so many values.
 _MOST_ROWS = 2_000
-_MOST_VALUES = 4_000_000
+_MOST_VALUES = 16_000_000
+_MOST_STORED = 4_000_000  # other than zero, in sparse rows
 _MOST_WORDS = 1_000_000  # which the steps of a pipeline read several times
 
 # Neighbours are sought among so many rows at most.
@@ -213,7 +214,7 @@ def _between(X: Any, per_row: int, rng: np.random.Generator) -> Any:
     if n_samples > _MOST_NEIGHBOURS:
         some = rng.choice(n_samples, _MOST_NEIGHBOURS, replace=False)
         X, n_samples = _safe_indexing(X, some), _MOST_NEIGHBOURS
-    most = _MOST_WORDS if _is_text(X) else _MOST_VALUES
+    most = _MOST_WORDS if _is_text(X) else _MOST_STORED if sparse.issparse(X) else _MOST_VALUES
     n_rows = min(per_row * min(n_samples, _MOST_ROWS), max(int(most / _values_per_row(X)), 1))
     seed = int(rng.integers(1 << 31))
     n_neighbors = min(_N_NEIGHBOURS, n_samples - 1)

@@ -179,7 +179,13 @@ def _table(X: Any) -> Any:
     texts = texts_of(X)
     if texts is not None:
         return texts
-    table = X.to_numpy() if _is_polars(X) else np.asarray(X) if isinstance(X, list) else X
+    if isinstance(X, list):
+        try:
+            table = np.asarray(X)
+        except ValueError:  # lists of unlike lengths, as texts in tokens are
+            return None
+    else:
+        table = X.to_numpy() if _is_polars(X) else X
     numbers_only = isinstance(table, np.ndarray) and table.ndim == 2 and table.dtype.kind in "biuf"
     return table if numbers_only else None
 

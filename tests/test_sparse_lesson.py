@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 from ensprune import EnsemblePruner, prune, refine_leaves
@@ -134,6 +135,18 @@ def test_entries_that_stand_twice_count_once_and_stay_where_they_were():
     twice = sparse.csr_matrix(([1.0, 2.0, 3.0], [1, 1, 0], [0, 3, 3]), shape=(2, 3))
     assert _compressed(twice).toarray().tolist() == [[3.0, 3.0, 0.0], [0.0, 0.0, 0.0]]
     assert twice.nnz == 3
+
+
+def test_missing_values_of_sparse_rows_are_mixed_as_others_are():
+    X, y = texts(150)
+    X.data[::50] = np.nan
+    before = X.copy()
+    forest = make_pipeline(SimpleImputer(), RandomForestClassifier(20, random_state=0))
+    pruner = EnsemblePruner(forest, 4, refine="leaves", random_state=0).fit(X, y)
+    assert pruner.refinement_.strength.taught
+    np.testing.assert_array_equal(X.data, before.data)
+    drawn = munge_sparse(X, 600, 0, 3)
+    assert 0.01 < np.isnan(drawn.data).mean() < 0.03
 
 
 def test_what_teachers_of_texts_know_better_is_learnt():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -42,6 +43,7 @@ FORMS = [
     np.array,
     lambda texts: np.array(texts, dtype=object),
     lambda texts: pd.Series(texts, index=range(5, 5 + len(texts)), name="text"),
+    lambda texts: pd.Series(texts, dtype="string"),
     polars_series,
 ]
 
@@ -56,7 +58,25 @@ def test_texts_are_known_in_every_form_and_given_back_in_it(form):
     assert list(again) == list(given)[:3]
 
 
-@pytest.mark.parametrize("other", [[], [1, 2], ["a", None], np.eye(2), pd.DataFrame({"a": ["b"]})])
+def test_new_texts_of_a_categorical_series_are_in_no_category():
+    given = pd.Series(["a b", "c d"], dtype="category", name="text")
+    again = like(np.array(["a d"], dtype=object), given)
+    assert again.tolist() == ["a d"]
+    assert again.name == "text"
+
+
+OTHERS = [
+    [],
+    [1, 2],
+    ["a", None],
+    [b"a", b"b"],
+    np.eye(2),
+    pd.DataFrame({"a": ["b"]}),
+    pd.Index(["a", "b"]),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
 def test_what_is_no_text_is_not_taken_for_one(other):
     assert texts_of(other) is None
 
@@ -122,6 +142,45 @@ def test_texts_that_are_not_read_as_words_are_not_mixed():
         pipeline, dates, y, target_size=4, validation="oob", refine="leaves", random_state=0
     )
     assert (small.predict(dates) == y).mean() > 0.9
+
+
+def in_json(text):
+    return json.loads(text)["text"]
+
+
+class Parsing(TfidfVectorizer):
+    def decode(self, doc):
+        return in_json(doc)
+
+
+def in_tokens(tokens):
+    return tokens
+
+
+VECTORIZERS = [
+    TfidfVectorizer(preprocessor=in_json),
+    TfidfVectorizer(tokenizer=lambda text: in_json(text).split(), token_pattern=None),
+    CountVectorizer(analyzer=lambda text: in_json(text).split()),
+    Parsing(),
+]
+
+
+@pytest.mark.parametrize("reads", VECTORIZERS)
+def test_texts_that_a_user_parses_are_not_mixed(reads):
+    texts, y = reviews(60)
+    texts = [json.dumps({"text": text}) for text in texts]
+    forest = make_pipeline(reads, RandomForestClassifier(10, random_state=0))
+    pruner = EnsemblePruner(forest, 4, refine="leaves", random_state=0).fit(texts, y)
+    assert not pruner.refinement_.strength.taught
+
+
+def test_texts_in_tokens_are_not_mixed():
+    texts, y = reviews(60)
+    tokens = [text.split() for text in texts]
+    reads = CountVectorizer(analyzer=in_tokens)
+    forest = make_pipeline(reads, RandomForestClassifier(10, random_state=0))
+    pruner = EnsemblePruner(forest, 4, refine="leaves", random_state=0).fit(tokens, y)
+    assert not pruner.refinement_.strength.taught
 
 
 def test_who_reads_words():

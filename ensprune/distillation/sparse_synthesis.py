@@ -62,7 +62,10 @@ def munge_sparse(X: Any, n_rows: int, random_state: int | None, n_neighbors: int
 
 
 def nearest_rows(X: Any, n_neighbors: int) -> np.ndarray:
-    """The nearest other rows of each, shape (n_samples, n_neighbors)."""
+    """The nearest other rows of each, shape (n_samples, n_neighbors); what is missing is zero."""
+    known = np.isfinite(X.data)
+    if not known.all():
+        X = type(X)((np.where(known, X.data, 0), X.indices, X.indptr), X.shape)
     search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(X)
     with config_context(working_memory=_MEGABYTES):
         found = search.kneighbors(X, return_distance=False)

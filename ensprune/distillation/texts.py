@@ -23,12 +23,10 @@ def texts_of(X: Any) -> np.ndarray | None:
     -------
     ndarray of shape (n_samples,), dtype object
     """
-    if isinstance(X, list):
-        texts = X
-    elif getattr(X, "ndim", 0) == 1 or type(X).__name__ == "Series":
-        texts = list(X)
-    else:
+    in_array = isinstance(X, np.ndarray) and X.ndim == 1
+    if not (isinstance(X, list) or in_array or type(X).__name__ == "Series"):
         return None
+    texts = list(X)
     if not texts or not all(isinstance(text, str) for text in texts):
         return None
     found = np.empty(len(texts), dtype=object)
@@ -43,7 +41,9 @@ def like(texts: np.ndarray, kind: Any) -> Any:
     if isinstance(kind, np.ndarray):
         return texts.astype(kind.dtype.kind)
     if isinstance(kind, pd.Series):
-        return pd.Series(texts, dtype=kind.dtype, name=kind.name)
+        # New texts are in no categories.
+        dtype = object if isinstance(kind.dtype, pd.CategoricalDtype) else kind.dtype
+        return pd.Series(texts, dtype=dtype, name=kind.name)
     return type(kind)(values=texts.tolist())
 
 

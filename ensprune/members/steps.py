@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from .seeds import seeded
+
+_VECTORIZERS = (CountVectorizer, TfidfVectorizer, HashingVectorizer)
 
 
 def last_step(estimator: Any) -> tuple[str, Any]:
@@ -32,8 +34,9 @@ def last_step(estimator: Any) -> tuple[str, Any]:
 def reads_words(estimator: Any) -> bool:
     """Whether the first thing that a fitted pipeline does is to count the words of texts.
 
-    That is a vectorizer of scikit-learn, or several side by side: they take any text there is, where
-    other steps may parse dates or read files.
+    That is a vectorizer of scikit-learn, or several side by side, by its own rules: they take any text
+    there is, where other steps, and functions or subclasses of the user's, may parse dates or read
+    files.
     """
     while isinstance(estimator, Pipeline | BaseSearchCV | FrozenEstimator):
         if isinstance(estimator, Pipeline):
@@ -44,8 +47,10 @@ def reads_words(estimator: Any) -> bool:
             estimator = estimator.estimator
     if isinstance(estimator, FeatureUnion):
         return all(reads_words(part) for _, part in estimator.transformer_list)
-    vectorizes = isinstance(estimator, CountVectorizer | HashingVectorizer)
-    return vectorizes and estimator.input == "content"
+    if type(estimator) not in _VECTORIZERS or estimator.input != "content":
+        return False
+    rules = estimator.analyzer, estimator.preprocessor, estimator.tokenizer
+    return not any(callable(rule) for rule in rules)
 
 
 def refitted_steps(before: Pipeline, X: Any, y: Any, random_state: int) -> tuple[Pipeline, Any]:

@@ -170,8 +170,26 @@ def check_as_many(X: Any, y: Any, suffix: str = "") -> None:
         ) from error
 
 
-def labels_or_values(y: Any, name: str) -> np.ndarray:
-    """One label or value for each row; every row has one."""
+def labels_or_values(y: Any, name: str, several: bool = False) -> np.ndarray:
+    """One label or value for each row; every row has one.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    name : str
+        Of the argument.
+    several : bool, default=False
+        Whether a row may have several, as those of a network.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), or of (n_samples, n_outputs) if there are several
+
+    Raises
+    ------
+    ValueError
+        If they are none, or one is missing.
+    """
     try:
         given = np.asarray(y)
     except ValueError as error:
@@ -182,11 +200,13 @@ def labels_or_values(y: Any, name: str) -> np.ndarray:
     if len(shape) == 0:
         raise ValueError(f"{name} should be a 1d array, got {y!r}; give a label or value per row")
     if len(shape) == 2 and shape[1] > 1:
+        if several:
+            return named_array(given, name)
         raise ValueError(
             f"{name} should be a 1d array, got an array of shape {shape}: ensembles of several targets "
             "are not cut; give one target, and each an ensemble of its own"
         )
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(y, warn=not several)
     assert_all_finite(y, input_name=name)
     if y.dtype == object and pd.isna(y).any():
         raise ValueError(f"Input {name} contains None or NaN; give every row a label or value")

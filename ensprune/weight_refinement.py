@@ -219,8 +219,8 @@ class _Rows:
 
         def value_and_slope(factors: np.ndarray) -> tuple[float, np.ndarray]:
             raw = offset + (factors @ stages).reshape(offset.shape)
-            gradient, _ = loss.derivatives(raw)
-            return loss.value(raw), stages @ gradient.ravel()
+            value, gradient = loss.value_and_gradient(raw)
+            return value, stages @ gradient.ravel()
 
         bounds = [(0.0, None)] * self.n_members
         start = np.ones(self.n_members)

@@ -7,6 +7,7 @@ from functools import cache, partial
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -240,7 +241,8 @@ def test_rows_and_labels_of_other_lengths_are_named(call):
 
 
 @pytest.mark.parametrize(
-    "wrong", [3, "none", 1j, np.zeros(60, dtype=complex), [[0], [1, 2]], {"a": 1}]
+    "wrong",
+    [3, "none", 1j, np.zeros(60, dtype=complex), [[0], [1, 2]], {"a": 1}, csr_array(np.eye(60))],
 )
 def test_labels_that_are_none_are_named(wrong):
     X, y = _rows()

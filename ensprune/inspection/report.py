@@ -262,8 +262,7 @@ def _remark_on_load() -> str:
 
 
 def _checked(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-    if getattr(y, "ndim", 1) != 2 or y.shape[1] == 1:
-        y = labels_or_values(y, "y")
+    y = labels_or_values(y, "y", several=True)
     check_as_many(X, y)
     if sample_weight is not None:
         sample_weight = row_weights(sample_weight, X, "sample_weight")

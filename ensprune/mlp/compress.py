@@ -84,7 +84,7 @@ def compress(
     prefer : {"size", "speed"}, default="size"
         For storage="auto": fewer pickled bytes, or the faster product as measured here and now on
         this machine. Unless nearly everything is zero, dense products are the faster ones.
-    dtype : {"float64", "float32", "int8"} or None, default=None
+    dtype : {"float64", "float32", "int8"}, numpy dtype or None, default=None
         Stored type of weights and biases; None keeps the network's. "int8" stores weights as 8-bit
         integers with one float32 scale per output neuron (biases as float32); they are float32 in
         memory and dequantised on load, and such arrays are read-only before they are pickled.
@@ -120,6 +120,8 @@ def compress(
     """
     check_is_mlp(estimator)
     check_is_fitted(estimator)
+    if isinstance(dtype, np.dtype):
+        dtype = dtype.name
     for name, value, allowed in (
         ("storage", storage, STORAGES),
         ("prefer", prefer, ("size", "speed")),

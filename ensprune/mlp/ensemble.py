@@ -65,8 +65,9 @@ def prune_member_weights(ensemble: Any, X: Any, y: Any, pruner: MLPPruner) -> An
     if not isinstance(pruner, MLPPruner):
         raise TypeError(f"pruner={pruner!r} must be an MLPPruner.")
     rows = named_array(X, "X", dtype=[np.float64, np.float32])
-    y = labels_or_values(y, "y")
-    if hasattr(ensemble, "classes_"):
+    classifies = hasattr(ensemble, "classes_")
+    y = labels_or_values(y, "y", several=not classifies)
+    if classifies:
         unseen = np.setdiff1d(y, ensemble.classes_)
         if len(unseen):
             raise ValueError(

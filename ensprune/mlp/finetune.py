@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def finetune(
     TypeError
         If `net` is not an MLP, or `rng` no RandomState.
     ValueError
-        If an argument is out of range, or a weight becomes NaN or infinite (scikit-learn's own check after each step).
+        If an argument is out of range, or a weight becomes NaN or infinite (scikit-learn's own check
+        after each step).
     """
     check_arguments("finetune", epochs=epochs, learning_rate=learning_rate, decay=decay)
     check_is_mlp(net, "net")
@@ -69,13 +70,15 @@ def finetune(
         raise TypeError(f"rng={rng!r} must be a numpy RandomState.")
     trained = copy_network(net)
     shapes = [W.shape for W in trained.coefs_]
-    if masks is not None and not isinstance(masks, Sequence):
-        raise TypeError(f"masks={masks!r} must be a list of masks, or None.")
-    if masks is not None and [np.shape(m) for m in masks] != shapes:
-        raise ValueError(
-            f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the network's "
-            f"weights, {shapes}."
-        )
+    if masks is not None:
+        if not isinstance(masks, Iterable):
+            raise TypeError(f"masks={masks!r} must be a list of masks, or None.")
+        masks = list(masks)
+        if [np.shape(m) for m in masks] != shapes:
+            raise ValueError(
+                f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the "
+                f"network's weights, {shapes}."
+            )
     if epochs == 0:
         return trained
     X, y = named_array(X, "X", dtype=trained.coefs_[0].dtype), np.asarray(y)

@@ -29,8 +29,8 @@ def obs_eliminate(
         Weights of one output neuron.
     H_inv : ndarray of shape (n_in, n_in)
         Inverse of the damped ``X' X``, over the weights that are still there.
-    drop : ndarray of int
-        Indices to remove together. A single index gives the update of Hassibi & Stork:
+    drop : ndarray of int or of bool
+        Indices to remove together, or a mask of them. A single index gives the update of Hassibi & Stork:
         ``w -= H_inv[:, p] * w[p] / H_inv[p, p]``.
 
     Returns
@@ -45,7 +45,7 @@ def obs_eliminate(
     Frantar & Alistarh, Optimal brain compression, NeurIPS 2022. Frantar & Alistarh, SparseGPT,
     ICML 2023.
     """
-    w = named_array(w, "w", ensure_2d=False, dtype=np.float64)
+    w = named_array(w, "w", (np.size(w),), ensure_2d=False, dtype=np.float64)
     H_inv = named_array(H_inv, "H_inv", (len(w), len(w)), dtype=np.float64)
     drop = _positions(drop, len(w))
     columns = H_inv[:, drop]
@@ -59,10 +59,18 @@ def obs_eliminate(
 
 
 def _positions(drop: Any, n_in: int) -> np.ndarray:
+    """Which inputs are meant, each once, as numpy reads indices: a mask and negative ones, too."""
     given = np.asarray(drop)
-    if given.ndim > 1 or given.dtype.kind not in "iu" or not ((given >= 0) & (given < n_in)).all():
-        raise ValueError(f"drop={drop!r} must hold ints in [0, {n_in - 1}].")
-    return np.atleast_1d(given)
+    if given.size == 0:
+        given = given.astype(int)
+    try:
+        if given.ndim > 1 or (given.ndim == 0 and given.dtype == bool):
+            raise IndexError("it is no list of them")
+        return np.unique(np.arange(n_in)[given])
+    except IndexError as error:
+        raise ValueError(
+            f"drop={drop!r} must hold ints in [0, {n_in - 1}], or be a mask of {n_in}: {error}"
+        ) from error
 
 
 def refit_targets(

@@ -94,7 +94,7 @@ def sensitivity(
         grid = check_sparsity(values, len(values), "layer", "values in sparsities")
     except ValueError as error:
         raise ValueError(f"sparsities={sparsities!r}: {error}") from error
-    y = np.asarray(y) if np.ndim(y) == 2 else labels_or_values(y, "y")
+    y = labels_or_values(y, "y", several=True)
     check_labels_known(estimator, y)
     rows = named_array(X, "X", dtype=np.float64)
     if rows.shape != (len(y), estimator.n_features_in_):

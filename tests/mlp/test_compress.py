@@ -59,6 +59,12 @@ def test_int8_errs_by_half_a_step_of_each_neurons_scale(sparse_net):
         assert (np.asarray(q)[W == 0] == 0).all()
 
 
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_a_dtype_is_taken_for_its_name(sparse_net, name):
+    by_name, by_dtype = (compress(sparse_net, dtype=given) for given in (name, np.dtype(name)))
+    assert pickle.dumps(by_name) == pickle.dumps(by_dtype)
+
+
 def test_sizes(digits_net, sparse_net):
     as_fitted = len(pickle.dumps(digits_net))
     sizes = [

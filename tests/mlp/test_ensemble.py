@@ -81,6 +81,19 @@ def test_regression(diabetes, kind):
         assert zeros == pytest.approx(0.5 * sum(W.size for W in member.coefs_), abs=1)
 
 
+def test_several_targets(diabetes):
+    X, y = diabetes
+    X, y = X[:100], np.column_stack([y, -y])[:100] / y.std()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        full = BaggingRegressor(MLPRegressor(**NET), n_estimators=2, random_state=0).fit(X, y)
+    small = prune_member_weights(full, X, y.tolist(), PRUNER)
+    assert small.predict(X).shape == y.shape
+    assert sum((W == 0).sum() for W in small.estimators_[0].coefs_) > 0
+    with pytest.raises(ValueError, match="y is not the array wanted: Input y contains NaN"):
+        prune_member_weights(full, X, np.full_like(y, np.nan), PRUNER)
+
+
 def test_a_member_that_missed_a_class_is_pruned_on_the_rows_it_knows(digits):
     X, y = digits[0][:300], digits[1][:300]
     with warnings.catch_warnings():

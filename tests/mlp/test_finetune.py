@@ -55,6 +55,17 @@ def test_training_can_go_on_afterwards(digits, digits_net):
     assert trained.score(X, y) > 0.5
 
 
+def test_masks_may_be_anything_that_holds_them(digits, digits_net, masks):
+    X, y = digits[0][:200], digits[1][:200]
+    wanted, *same = (
+        finetune(digits_net, X, y, given, 1, check_random_state(0))
+        for given in (masks, tuple(masks), (mask.tolist() for mask in masks))
+    )
+    assert (wanted.coefs_[0][~masks[0]] == 0).all()
+    for net in same:
+        assert all(np.array_equal(a, b) for a, b in zip(net.coefs_, wanted.coefs_, strict=True))
+
+
 def test_no_epochs_change_nothing(digits, digits_net):
     same = finetune(digits_net, *digits, None, 0, check_random_state(0))
     assert all(np.array_equal(a, b) for a, b in zip(same.coefs_, digits_net.coefs_, strict=True))

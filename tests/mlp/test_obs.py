@@ -34,6 +34,33 @@ def test_eliminating_one_by_one_equals_eliminating_together(layer):
     np.testing.assert_allclose(w, together, atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("drop", "meant"),
+    [(4, [4]), ((0, -1), [0, 5]), ([2, 2, 1], [1, 2]), (np.arange(6) > 3, [4, 5]), ([], [])],
+)
+def test_what_is_eliminated_is_read_as_numpy_reads_indices(layer, drop, meant):
+    X, W = layer
+    H_inv = np.linalg.inv(damped_hessian(X))
+    w, left = obs_eliminate(W[:, 0], H_inv, drop)
+    expected, of_rest = obs_eliminate(W[:, 0], H_inv, np.array(meant, dtype=int))
+    np.testing.assert_array_equal(w, expected)
+    np.testing.assert_array_equal(left, of_rest)
+    assert np.flatnonzero(w == 0).tolist() == meant
+
+
+@pytest.mark.parametrize("drop", [6, [-7], [True, False], True, [[0], [1]], [1.0], None])
+def test_indices_that_are_none_are_refused(layer, drop):
+    X, W = layer
+    with pytest.raises(ValueError, match=r"drop=.* must hold ints in \[0, 5\], or be a mask of 6"):
+        obs_eliminate(W[:, 0], damped_hessian(X), drop)
+
+
+def test_weights_of_several_neurons_are_refused(layer):
+    X, W = layer
+    with pytest.raises(ValueError, match=r"w has shape \(6, 3\)"):
+        obs_eliminate(W, damped_hessian(X), [0])
+
+
 def test_reconstruction_is_the_sum_of_all_eliminations(layer, rng):
     X, W = layer
     H = damped_hessian(X)

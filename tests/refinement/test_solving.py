@@ -103,6 +103,25 @@ def test_factors_and_values_are_fitted_in_one_system(link):
     np.testing.assert_allclose(values[:, 0], expected, atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        (Identity(), np.random.default_rng(0).normal(size=(2, 6))),
+        (Logistic(), np.array([[0.0, 1.0, 1.0, 0.0, 1.0, 0.0]])),
+        (Softmax(), np.eye(3)[[0, 1, 2, 2, 1, 0]].T),
+        (Exp(), np.array([[0.0, 1.0, 4.0, 2.0, 0.0, 7.0]])),
+    ],
+)
+def test_the_gradient_is_the_slope_of_the_loss(link, target):
+    raw = np.random.default_rng(1).normal(size=target.shape)
+    loss = ConvexLoss(link, target, np.array([0.0, 1.0, 0.5, 2.0, 1e-3, 1.0]))
+    value, gradient = loss.value_and_gradient(raw)
+    assert value == pytest.approx(loss.value(raw))
+    slope = approx_fprime(raw.ravel(), lambda moved: loss.value(moved.reshape(raw.shape)))
+    np.testing.assert_allclose(gradient.ravel(), slope, atol=1e-5)
+    assert not gradient[:, 0].any()
+
+
 def test_the_loss_of_scores_far_apart_is_finite():
     raw = np.array([[1e4, -1e4, 0.0], [0.0, 1e4, -1e4], [-1e4, 0.0, 1e4]])
     loss = ConvexLoss(Softmax(), np.eye(3)[[0, 0, 0]].T, np.ones(3))

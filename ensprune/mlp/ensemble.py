@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from ..arguments import labels_or_values, named_array
-from .network import check_is_mlp
+from .network import check_is_mlp, check_rows_fit
 from .pruner import MLPPruner
 
 _BAGGING = BaggingClassifier | BaggingRegressor
@@ -67,6 +67,7 @@ def prune_member_weights(ensemble: Any, X: Any, y: Any, pruner: MLPPruner) -> An
     rows = named_array(X, "X", dtype=[np.float64, np.float32])
     classifies = hasattr(ensemble, "classes_")
     y = labels_or_values(y, "y", several=not classifies)
+    check_rows_fit(rows, y, ensemble)
     if classifies:
         unseen = np.setdiff1d(y, ensemble.classes_)
         if len(unseen):

@@ -134,21 +134,37 @@ def encode_target(net: Any, y: np.ndarray) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == len(net.classes_) and y.shape[1] > 1:  # multilabel indicator
         return y.astype(float)
     y = y.ravel()
-    check_labels_known(net, y)
+    check_target_known(net, y)
     if net.out_activation_ == "softmax":
         return (y[:, None] == net.classes_[None, :]).astype(float)
     return (y == net.classes_[-1]).astype(float)[:, None]
 
 
-def check_labels_known(net: Any, y: np.ndarray) -> None:
-    """Raise ValueError if `y` holds a class that the network was not trained on."""
-    if not hasattr(net, "classes_") or np.ndim(y) == 2:
+def check_target_known(net: Any, y: np.ndarray) -> None:
+    """Raise ValueError if `y` holds a class, or a number of targets, that is not the network's."""
+    n_targets = 1 if y.ndim == 1 else y.shape[1]
+    n_known = 1 if net.out_activation_ == "softmax" else net.n_outputs_
+    if n_targets != n_known:
+        raise ValueError(
+            f"y must hold as many targets per row as the network was trained on, {n_known}, got "
+            f"{n_targets}."
+        )
+    if not hasattr(net, "classes_") or y.ndim == 2:
         return
     unseen = np.setdiff1d(y, net.classes_)
     if len(unseen):
         raise ValueError(
             f"y holds labels unseen in training: {unseen[:10].tolist()}; the network knows the classes "
             f"{net.classes_.tolist()}."
+        )
+
+
+def check_rows_fit(X: np.ndarray, y: np.ndarray, expecting: Any) -> None:
+    """Raise ValueError unless `X` has a row for each target, of the features that are expected."""
+    if X.shape != (len(y), expecting.n_features_in_):
+        raise ValueError(
+            f"X has shape {X.shape}, but y has {len(y)} rows and the {type(expecting).__name__} "
+            f"expects {expecting.n_features_in_} features."
         )
 
 

@@ -31,7 +31,7 @@ from .holdout import hold_out
 from .layer import METHODS, PrunedLayer
 from .network import (
     check_is_mlp,
-    check_labels_known,
+    check_target_known,
     check_weights_are_dense_and_finite,
     copy_network,
     layers_of,
@@ -293,7 +293,7 @@ class MLPPruner(PredictsWithPruned, Reports, MetaEstimatorMixin, BaseEstimator):
                     f"{base.n_features_in_}."
                 )
             full = base
-            check_labels_known(full, target)
+            check_target_known(full, target)
         else:
             # Before it is trained, which may take hours.
             check_plan(self, layers_of(base, self.n_features_in_, target))

@@ -17,7 +17,8 @@ from .criteria import NEEDS_GRADIENTS, WEIGHT_CRITERIA, weight_scores
 from .network import (
     absolute_gradients,
     check_is_mlp,
-    check_labels_known,
+    check_rows_fit,
+    check_target_known,
     check_weights_are_dense_and_finite,
     copy_network,
     deltas,
@@ -95,13 +96,9 @@ def sensitivity(
     except ValueError as error:
         raise ValueError(f"sparsities={sparsities!r}: {error}") from error
     y = labels_or_values(y, "y", several=True)
-    check_labels_known(estimator, y)
+    check_target_known(estimator, y)
     rows = named_array(X, "X", dtype=np.float64)
-    if rows.shape != (len(y), estimator.n_features_in_):
-        raise ValueError(
-            f"X has shape {rows.shape}, but y has {len(y)} rows and the network expects "
-            f"{estimator.n_features_in_} features."
-        )
+    check_rows_fit(rows, y, estimator)
     rng = check_random_state(random_state)
     sample = rng.permutation(len(rows))[:max_samples]
     inputs = layer_inputs(estimator, rows[sample])

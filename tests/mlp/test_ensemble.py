@@ -92,6 +92,8 @@ def test_several_targets(diabetes):
     assert sum((W == 0).sum() for W in small.estimators_[0].coefs_) > 0
     with pytest.raises(ValueError, match="y is not the array wanted: Input y contains NaN"):
         prune_member_weights(full, X, np.full_like(y, np.nan), PRUNER)
+    with pytest.raises(ValueError, match="as the network was trained on, 2, got 1"):
+        prune_member_weights(full, X, y[:, 0], PRUNER)
 
 
 def test_a_member_that_missed_a_class_is_pruned_on_the_rows_it_knows(digits):
@@ -131,6 +133,9 @@ def test_bad_input_is_named(digits):
         full = classifier("voting").fit(X, y)
     with pytest.raises(ValueError, match=r"labels unseen in training: \[10\]"):
         prune_member_weights(full, X, y + 1, PRUNER)
+    for rows in (X[:50], X[:, :50]):
+        with pytest.raises(ValueError, match=r"but y has 200 rows and the Voting.* expects 64"):
+            prune_member_weights(full, rows, y, PRUNER)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

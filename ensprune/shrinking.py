@@ -156,6 +156,8 @@ def shrink(
     while True:
         small = collapsed(cut, rows, room, size)
         if size(small) > room:
+            if size(small) <= limit:
+                return small  # as it is, for refitted values would be longer
             raise ValueError(
                 f"target_size={target_size} allows {limit:.0f} {cost}, but one member of "
                 f"{type(members.estimator).__name__} has {size(small)} even if its tree is but a "

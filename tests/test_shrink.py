@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -151,8 +152,9 @@ def test_boosted_trees_do_not_become_stumps():
     assert small.score(X[250:], y[250:]) > full.score(X[250:], y[250:])
 
 
-def test_refitted_values_that_take_more_bytes_than_those_before(monkeypatch):
-    # As where a model keeps them as text.
+@pytest.fixture
+def longer_values(monkeypatch):
+    """As where a model keeps them as text."""
     refined = LeafRefinement.refined
 
     def longer(self, estimator, evidence):
@@ -161,11 +163,27 @@ def test_refitted_values_that_take_more_bytes_than_those_before(monkeypatch):
         return result
 
     monkeypatch.setattr(LeafRefinement, "refined", longer)
+
+
+def test_refitted_values_that_take_more_bytes_than_those_before(longer_values):
     X, y = labelled(300, classify=False)
     full = GradientBoostingRegressor(n_estimators=20, random_state=0).fit(X[:150], y[:150])
     small = shrink(full, X[150:], y[150:], target_size=0.5, random_state=0)
     assert small.text_
     assert n_bytes(small) <= 0.5 * n_bytes(full)
+
+
+def test_the_size_that_a_refusal_names_is_enough(longer_values):
+    X, y = labelled(120, classify=False)
+    full = GradientBoostingRegressor(n_estimators=10, random_state=0).fit(X[:60], y[:60])
+    with pytest.raises(ValueError, match="give more") as refused:
+        shrink(full, X[60:], y[60:], target_size=1, random_state=0)
+    least = int(re.search(r"has (\d+) even if", str(refused.value))[1])
+    with pytest.raises(ValueError, match=f"allows {least - 1} bytes, .* has {least} even if"):
+        shrink(full, X[60:], y[60:], target_size=least - 1, random_state=0)
+    for enough in (least, least + 1000):
+        small = shrink(full, X[60:], y[60:], target_size=enough, random_state=0)
+        assert n_bytes(small) <= enough
 
 
 def test_a_pipeline_on_a_table_with_weights():

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..arguments import check_arguments, named_array
 from .network import check_is_mlp, copy_network
+from .scopes import check_mask
 
 
 def finetune(
@@ -69,16 +70,19 @@ def finetune(
     if not isinstance(rng, np.random.RandomState):
         raise TypeError(f"rng={rng!r} must be a numpy RandomState.")
     trained = copy_network(net)
-    shapes = [W.shape for W in trained.coefs_]
     if masks is not None:
         if not isinstance(masks, Iterable):
             raise TypeError(f"masks={masks!r} must be a list of masks, or None.")
         masks = list(masks)
-        if [np.shape(m) for m in masks] != shapes:
+        if len(masks) != len(trained.coefs_):
             raise ValueError(
-                f"masks have shapes {[np.shape(m) for m in masks]}, but must have those of the "
-                f"network's weights, {shapes}."
+                f"masks must hold one for each of the network's {len(trained.coefs_)} layers, got "
+                f"{len(masks)}."
             )
+        masks = [
+            check_mask(mask, W.shape, f"masks[{layer}]")
+            for layer, (mask, W) in enumerate(zip(masks, trained.coefs_))
+        ]
     if epochs == 0:
         return trained
     X, y = named_array(X, "X", dtype=trained.coefs_[0].dtype), np.asarray(y)
@@ -88,7 +92,7 @@ def finetune(
         )
     worker = _batch_worker(trained)
     step = worker.learning_rate_init if learning_rate is None else learning_rate
-    pruned = None if masks is None else [~np.asarray(m, dtype=bool) for m in masks]
+    pruned = None if masks is None else [~mask for mask in masks]
     n_samples = len(X)
     size = min(200, n_samples) if net.batch_size == "auto" else min(int(net.batch_size), n_samples)
     worker.batch_size = size

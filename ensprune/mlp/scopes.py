@@ -49,13 +49,17 @@ def check_sparsity(sparsity: Any, n_layers: int, scope: str, what: str = "layers
     return values
 
 
-def check_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+def check_mask(mask: Any, shape: tuple[int, ...], name: str = "mask") -> np.ndarray:
     """Return a mask of what may stay as an array of bool, or raise ValueError."""
-    keep = named_array(mask, "mask", dtype=None)
+    keep = named_array(mask, name, dtype=None)
     if keep.dtype.kind not in "biuf" or not np.isin(keep, (0, 1)).all():
-        raise ValueError("mask must hold True for weights that may stay and False for the others.")
+        raise ValueError(
+            f"{name} must hold True for weights that may stay and False for the others."
+        )
     if keep.shape != shape:
-        raise ValueError(f"mask has shape {keep.shape}, but must have the shape of W, {shape}.")
+        raise ValueError(
+            f"{name} has shape {keep.shape}, but must have that of the weights, {shape}."
+        )
     return keep.astype(bool)
 
 

@@ -114,9 +114,19 @@ def test_early_stopping_keeps_no_early_weights_but_the_initial_ones(digits):
     assert train_from_start(net, X, y, check_random_state(0), rewind=0)[1] is not None
 
 
-def test_masks_of_other_shapes_are_an_error(digits, digits_net, masks):
-    with pytest.raises(ValueError, match="masks have shapes"):
-        finetune(digits_net, *digits, masks[:1], 1, check_random_state(0))
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ([], "masks must hold one for each of the network's 3 layers, got 2"),
+        ([np.ones((3, 3), dtype=bool)], r"masks\[2\] has shape \(3, 3\), but must have that of"),
+        ([np.full((24, 10), "no")], r"masks\[2\] must hold True for weights that may stay"),
+        ([np.full((24, 10), np.nan)], r"masks\[2\] is not the array wanted: .* NaN"),
+        ([[[True], [True, False]]], r"masks\[2\] is not the array wanted"),
+    ],
+)
+def test_masks_that_are_none_of_the_networks_are_an_error(digits, digits_net, masks, last, message):
+    with pytest.raises(ValueError, match=message):
+        finetune(digits_net, *digits, masks[:2] + last, 1, check_random_state(0))
 
 
 def test_rows_may_be_a_series_with_any_index(digits, digits_net):

@@ -69,6 +69,11 @@ def check_arguments(caller: str, **given: Any) -> None:
         Name of the function, for messages.
     **given : dict
         Arguments by name.
+
+    Raises
+    ------
+    ValueError
+        If one is of another kind, or out of range.
     """
     if not get_config()["skip_parameter_validation"]:
         allowed = {name: _KINDS[name] for name in given}
@@ -138,7 +143,7 @@ def labelled_rows(
 
 
 def check_has_rows(X: Any, name: str) -> None:
-    """Whether something has rows, as many as may be.
+    """Whether something has rows, none of them perhaps.
 
     Raises
     ------

@@ -61,9 +61,9 @@ def shrink(
     """Make an ensemble of trees as small as asked: members, nodes and leaf values at once.
 
     Into the same bytes go few large trees or more of smaller ones. Members are chosen that fill twice
-    the size asked for, or fewer if little more than their roots would be left; then leaf values are
-    fitted anew, together, and subtrees collapse that add least to the others, in turn, until all of
-    it fits.
+    the size asked for, or fewer if less than a third of their nodes, or than 30 nodes a tree, would be
+    left; then leaf values are fitted anew, together, and subtrees collapse that add least to the
+    others, in turn, until all of it fits.
 
     Parameters
     ----------

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
-# Chance that a value is exchanged with the neighbour's.
-EXCHANGE = 0.5
+from .meeting import EXCHANGE, meetings, nearest_others
 
 _MEGABYTES = 64  # of distances at a time
 
@@ -42,11 +40,8 @@ def munge_sparse(X: Any, n_rows: int, random_state: int | None, n_neighbors: int
     Bucila, Caruana & Niculescu-Mizil, "Model compression", KDD 2006, algorithm 1.
     """
     rng = check_random_state(random_state)
-    n_samples, n_features = X.shape
-    neighbours = nearest_rows(X, n_neighbors)
-    repeats = -(-n_rows // n_samples)
-    row = np.concatenate([rng.permutation(n_samples) for _ in range(repeats)])[:n_rows]
-    met = neighbours[row, rng.randint(n_neighbors, size=n_rows)]
+    n_features = X.shape[1]
+    row, met = meetings(nearest_rows(X, n_neighbors), n_rows, rng)
     own, other = X[row].tocoo(), X[met].tocoo()
     where = np.concatenate(
         [pair.row.astype(np.int64) * n_features + pair.col for pair in (own, other)]
@@ -66,10 +61,5 @@ def nearest_rows(X: Any, n_neighbors: int) -> np.ndarray:
     known = np.isfinite(X.data)
     if not known.all():
         X = type(X)((np.where(known, X.data, 0), X.indices, X.indptr), X.shape)
-    search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(X)
     with config_context(working_memory=_MEGABYTES):
-        found = search.kneighbors(X, return_distance=False)
-    # Copies of a row may stand before the row itself, or crowd it out: the last one goes then.
-    itself = found == np.arange(X.shape[0])[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    return found[~itself].reshape(X.shape[0], n_neighbors)
+        return nearest_others(X, n_neighbors, algorithm="brute")

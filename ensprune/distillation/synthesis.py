@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-# Chance that a value is exchanged with the neighbour's, and how narrowly numbers scatter around
-# it: the paper tunes both by hand and finds them to matter little.
-_EXCHANGE = 0.5
+from .meeting import EXCHANGE, meetings, nearest_others
+
+# How narrowly numbers scatter around the neighbour's: the paper tunes that by hand, too.
 _LOCALITY = 2.0
 
 
@@ -75,11 +74,7 @@ def munge(
             f"X has {len(X)} rows; augmentation needs at least 2: give more, or n_augment=0"
         )
     rng = check_random_state(random_state)
-    neighbours = _neighbours(columns, n_neighbors)
-    repeats = -(-n_rows // len(X))
-    row = np.concatenate([rng.permutation(len(X)) for _ in range(repeats)])[:n_rows]
-    which = rng.randint(n_neighbors, size=n_rows) if n_neighbors > 1 else 0
-    met = neighbours[row, which]
+    row, met = meetings(_neighbours(columns, n_neighbors), n_rows, rng)
     drawn = [_mixed(column, row, met, scatter, rng) for column in columns]
     if isinstance(X, pd.DataFrame):
         result = pd.DataFrame(dict(enumerate(drawn)))
@@ -92,7 +87,7 @@ def _mixed(
     column: Any, row: np.ndarray, met: np.ndarray, scatter: bool, rng: np.random.RandomState
 ) -> Any:
     """New values of one column (Series or array) for rows and the neighbours they met."""
-    exchanged = rng.random(len(row)) < _EXCHANGE
+    exchanged = rng.random(len(row)) < EXCHANGE
     continuous = scatter and _is_continuous(column)
     if isinstance(column, np.ndarray):
         own, other = column[row], column[met]
@@ -151,10 +146,4 @@ def _neighbours(columns: list[Any], n_neighbors: int) -> np.ndarray:
     for position in np.flatnonzero(missing.any(axis=0)):
         known = table[~missing[:, position], position]
         table[missing[:, position], position] = np.median(known) if len(known) else 0.0
-    scaled = StandardScaler().fit_transform(table)
-    search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(scaled)
-    found = search.kneighbors(scaled, return_distance=False)
-    # Copies of a row may stand before the row itself, or crowd it out: the last one goes then.
-    itself = found == np.arange(len(table))[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    return found[~itself].reshape(len(table), n_neighbors)
+    return nearest_others(StandardScaler().fit_transform(table), n_neighbors)

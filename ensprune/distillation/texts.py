@@ -10,7 +10,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils import check_random_state
 
-from .sparse_synthesis import EXCHANGE, nearest_rows
+from .meeting import EXCHANGE, meetings
+from .sparse_synthesis import nearest_rows
 
 # Words share a column by chance only.
 _COLUMNS = 1 << 18
@@ -79,11 +80,8 @@ def munge_texts(
     ndarray of shape (n_rows,), dtype object
     """
     rng = check_random_state(random_state)
-    neighbours = nearest_rows(word_counts(texts), n_neighbors)
+    row, met = meetings(nearest_rows(word_counts(texts), n_neighbors), n_rows, rng)
     words = [text.split() for text in texts]
-    repeats = -(-n_rows // len(texts))
-    row = np.concatenate([rng.permutation(len(texts)) for _ in range(repeats)])[:n_rows]
-    met = neighbours[row, rng.randint(n_neighbors, size=n_rows)]
     drawn = np.empty(n_rows, dtype=object)
     drawn[:] = [_mixed(words[own], words[other], rng) for own, other in zip(row, met, strict=True)]
     return drawn

@@ -164,7 +164,8 @@ class _Likeness:
             scaled = self.scaled(points)
             pull /= np.maximum(self.distance(scaled, scaled), _NEAREST)
         result = np.zeros(points.shape[1])
-        scale = np.ones(len(result)) if self.scale is None else self.scale
+        scale = self.scale
+        assert scale is not None  # of dense points, whose columns can be told apart
         for column in np.flatnonzero(scale):
             apart = points[:, column, None] - points[:, column]
             if self.metric == "cityblock":

@@ -256,7 +256,7 @@ def _filling(members: Any, path: PruningPath, limit: float, size: Size) -> Any:
         whole = size(candidate)
         if whole <= limit or whole > _EXCESS * limit:
             return whole <= limit
-        n_each = n_nodes(candidate) / len(open_members(candidate).trees())
+        n_each = float(np.mean([tree.n_nodes for tree in open_members(candidate).trees()]))
         left = max(_NODES_LEFT, _FEWEST_NODES / n_each)
         return left * whole + (1 - left) * size(of_roots(candidate)) <= limit
 

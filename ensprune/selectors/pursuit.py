@@ -252,11 +252,11 @@ class _LikelihoodState(_State):
             raw = self.offset.copy()
             for block, part in stages():
                 raw[:, block] += (weights @ part).reshape(n_outputs, -1)
-            gradient, _ = self.loss.derivatives(raw)
+            value, gradient = self.loss.value_and_gradient(raw)
             slope = np.zeros(len(chosen))
             for block, part in stages():
                 slope += part @ gradient[:, block].ravel()
-            return self.loss.value(raw), slope
+            return value, slope
 
         found = minimize(
             value_and_slope,
